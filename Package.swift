@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Imports point only downwards; the layers, from the vocabulary up, are explained in
+// Sources/parley/parley.docc. Checked by `--explicit-target-dependency-import-check error`.
+
+/// Settings of every target.
+let common: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Settings of targets that do no I/O: whatever is unsafe must say so.
+let pure: [SwiftSetting] = common + [.strictMemorySafety()]
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "parley",
+    products: [.executable(name: "parley", targets: ["parley"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // Vocabulary
+        .target(name: "Primitives", dependencies: ["CChecksum"], swiftSettings: pure),
+        .target(name: "CChecksum"),
+
+        // Protocols: values that are told what happened and say what to do
+        .target(name: "JSON", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "HTTP", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "Consensus", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "Store", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "WAL", dependencies: ["Primitives", "Consensus"], swiftSettings: pure),
+        .target(
+            name: "Wire", dependencies: ["Primitives", "JSON", "Consensus"], swiftSettings: pure),
+
+        // Replica: one node's replicated half
+        .target(
+            name: "Replication", dependencies: ["Primitives", "Consensus", "Store", "Wire"],
+            swiftSettings: pure),
+
+        // The outside world
+        .target(name: "CPlatform"),
+        .target(
+            name: "Platform", dependencies: ["Primitives", "CPlatform"], swiftSettings: common),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "Curl", dependencies: ["Primitives", "CCurl"], swiftSettings: common),
+        .target(name: "Telemetry", dependencies: ["Primitives", log], swiftSettings: common),
+
+        // Node
+        .target(
+            name: "HTTPServer", dependencies: ["Primitives", "HTTP", "Platform"],
+            swiftSettings: common),
+        .target(
+            name: "PeerTransport", dependencies: ["Primitives", "Platform", "Curl"],
+            swiftSettings: common),
+        .target(
+            name: "NodeRuntime",
+            dependencies: [
+                "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication",
+                "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API",
+            ], swiftSettings: common),
+
+        // Faces
+        .target(
+            name: "API",
+            dependencies: ["Primitives", "JSON", "HTTP", "Consensus", "Store", "Replication"],
+            swiftSettings: pure),
+        .target(name: "Client", dependencies: ["Primitives", "JSON", "Curl"], swiftSettings: common),
+
+        // Program
+        .executableTarget(
+            name: "parley",
+            dependencies: [
+                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client", arguments,
+                log,
+            ], swiftSettings: common),
+
+        // Tests
+        .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: common),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: common),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: common),
+        .testTarget(name: "ConsensusTests", dependencies: ["Consensus"], swiftSettings: common),
+        .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: common),
+        .testTarget(name: "WALTests", dependencies: ["WAL"], swiftSettings: common),
+    ]
+)
