@@ -36,13 +36,11 @@ let package = Package(
         .target(name: "Consensus", dependencies: ["Primitives"], swiftSettings: pure),
         .target(name: "Store", dependencies: ["Primitives"], swiftSettings: pure),
         .target(name: "WAL", dependencies: ["Primitives", "Consensus"], swiftSettings: pure),
-        .target(
-            name: "Wire", dependencies: ["Primitives", "JSON", "Consensus"], swiftSettings: pure),
 
-        // Replica: one node's replicated half
+        // Replica: one node's replicated half, and the form of what it tells its peers
+        .target(name: "Replication", dependencies: ["Primitives", "Consensus", "Store"], swiftSettings: pure),
         .target(
-            name: "Replication", dependencies: ["Primitives", "Consensus", "Store", "Wire"],
-            swiftSettings: pure),
+            name: "Wire", dependencies: ["Primitives", "JSON", "Consensus", "Replication"], swiftSettings: pure),
 
         // The outside world
         .target(name: "CPlatform"),
@@ -70,7 +68,7 @@ let package = Package(
         // Faces
         .target(
             name: "API",
-            dependencies: ["Primitives", "JSON", "HTTP", "Consensus", "Store", "Replication"],
+            dependencies: ["Primitives", "JSON", "HTTP", "Consensus", "Store", "COpenAPI"],
             swiftSettings: pure),
         .target(name: "Client", dependencies: ["Primitives", "JSON", "Curl"], swiftSettings: common),
 

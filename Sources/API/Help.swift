@@ -1,0 +1,115 @@
+// The texts of / and /help. The lines can be pasted into a shell once P is set.
+
+/// Texts for people with curl.
+enum Help {
+    static func cheatSheet(_ settings: API.Settings) -> String {
+        """
+        parley \(settings.version), node \(settings.nodeName) of cluster \(settings.clusterName)
+
+        P=\(settings.advertisedURL)
+        curl -X PUT $P/kv/config/db -d host=db1                   # store a value: any bytes, any type
+        curl $P/kv/config/db                                      # read it
+        curl -i $P/kv/config/db                                   # with its ETag: the revision
+        curl "$P/kv/config/db?meta&pretty"                        # as JSON with its revisions
+        curl -X PUT -H 'If-None-Match: *' $P/kv/once -d 1         # create, never overwrite
+        curl -X PUT -H 'If-Match: "2"' $P/kv/config/db -d host=db2   # only if still at revision 2
+        curl -X POST "$P/kv/hits?op=incr&by=1"                    # count
+        curl -X DELETE $P/kv/config/db                            # delete
+        curl "$P/kv/config/db?history"                            # all versions
+        curl "$P/kv/config/db?rev=2"                              # as it was
+        curl "$P/kv/config/db?wait=60s&after=2"                   # wait for a change
+        curl "$P/kv?prefix=config/"                               # list
+        curl "$P/kv?prefix=config/&keys&limit=10"                 # keys only, a page at a time
+        curl "$P/kv?delimiter=/"                                  # like a folder
+        curl "$P/kv?prefix=config/&count"                         # how many
+        curl -H 'Accept: application/x-ndjson' "$P/kv" > backup.ndjson   # everything, one line a key
+        curl $P/kv --data-binary @backup.ndjson                   # and back
+        curl -X DELETE "$P/kv?prefix=tmp/"                        # delete many at once
+        curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
+        curl $P/cluster?pretty                                    # the cluster
+        curl $P/members ; curl $P/leader                          # who is there, who leads
+        curl -X POST "$P/leader/transfer?to=n2"                   # move leadership
+        curl "$P/raft?pretty" ; curl "$P/raft/transitions"        # the algorithm at work
+        curl $P/state                                             # this node as a process
+        curl $P/messages/n2 -d hello ; curl "$P/inbox/n1?wait=10s&ack=auto"   # messages between nodes
+        curl "$P/readyz?verbose" ; curl $P/metrics                # probes and metrics
+
+        More: /help, /help/{topic}, /problems, /openapi.json
+
+        """
+    }
+
+    static var overview: String {
+        "Topics, each at /help/{topic}:\n\n"
+            + topics.map { "  \($0.name)\n" }.joined()
+            + "\nEvery error names its code; /problems/{code} explains it.\n"
+    }
+
+    static let topics: [(name: String, text: String)] = [
+        (
+            "consistency",
+            """
+            Reads are linearizable unless asked otherwise: they see every write that was completed before the
+            read began, on any node. That needs a majority.
+
+            consistency=stale          this node's copy; answers without a majority
+            max_lag=2s                 stale, but 503 too_stale if the copy may be older
+            max_lag=2s&or=linearizable stale if fresh enough, else linearizable
+            min_revision=45            wait until this node has applied revision 45 (give it the Parley-Revision
+                                       of your last answer, and you read your own writes on every node)
+            rev=45                     the past: 410 if compacted, 400 if not reached yet
+
+            Parley-Consistency tells what was given, Parley-Lag-Ms how old a stale copy may be. What a node tells
+            about itself and the cluster (/state, /members, /leader, ...) is stale unless you ask otherwise.
+
+            """
+        ),
+        (
+            "writes",
+            """
+            2xx  applied; the body has the revision
+            4xx  not applied, and it will not be
+            503  not applied; try again
+            504  nobody knows yet: it may have been applied or may yet be
+
+            Every problem says so: "applied" is "no" or "unknown", "retry" is "safe", "no" or
+            "with_idempotency_key". Conditions (If-Match, If-None-Match: *, if_rev=, if_absent) make a repeat safe.
+            timeout=5s is how long the node tries. A node that does not lead passes a write on; redirect=1 makes it
+            answer 307 instead, forward=never 421.
+
+            """
+        ),
+        (
+            "waiting",
+            """
+            wait=30s&after=45 on a key or a list holds the answer back until something there changes after revision
+            45. If nothing does, the answer is 304 at the end of the wait. On a key, If-None-Match works like after.
+            wait=30s&after=0 waits for a key to be made.
+
+            """
+        ),
+        (
+            "lists",
+            """
+            prefix=a/ or start=a&end=b; keys (no values), count, delimiter=/, since=45 (modified after),
+            sort=key|revision|create|version|value, order=asc|desc, limit=100 (up to 10000).
+            If there is more, "next" is the cursor= of the next page; all pages of a cursor show one revision.
+            Accept: application/x-ndjson gives one line a key, and without limit all of them.
+
+            """
+        ),
+        (
+            "messages",
+            """
+            curl $P/messages/n2 -d hello                                   to one node
+            curl $P/messages --json '{"to":["n2","n3"],"body":"hello"}'    to several; "*" is all others
+            curl "$P/inbox/n2?wait=10s&ack=auto"                           read and take out, on the node itself
+            curl "$P/inbox/n2"                                             look only
+            curl -X POST "$P/inbox/n2/ack?upto=ID"                         take out all up to a message
+
+            Messages are kept in memory until they are taken out: they do not survive a crash.
+
+            """
+        ),
+    ]
+}

@@ -1,0 +1,40 @@
+// Every query parameter of every route, as one type: a route lists which it takes, and what is not listed is refused.
+
+/// A query parameter that some route takes. The raw value is its name in the URL.
+public enum Parameter: String, Sendable, CaseIterable {
+    // Reads
+    case consistency, maxLag = "max_lag", or, minRevision = "min_revision", rev, timeout
+    case wait, after, meta, history
+    // Lists
+    case prefix, start, end, keys, count, delimiter, limit, cursor, sort, order, since
+    // Writes
+    case ifRevision = "if_rev", ifAbsent = "if_absent", prev, mustExist = "must_exist", op, by, all, mode
+    case revision, keep
+    case redirect, forward
+    // Nodes and messages
+    case to, channel, from, max, ack, id, upto
+    // Health
+    case verbose, exclude, full
+    // Presentation
+    case explain, pretty
+
+    /// All parameters by their names: a raw value is found by comparing with each, which is slow.
+    static let byName = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
+
+    /// Parameters of later versions that would change what a request means: they are refused by name.
+    static let later: Set<String> = [
+        "ttl", "lease", "keep_lease", "fence", "hold", "watch", "node", "delivery", "ordering", "key", "at",
+        "dry_run", "snapshot", "token", "owner", "scope", "as_of",
+    ]
+}
+
+extension Parameter {
+    /// What every answer takes.
+    static let presentation: [Parameter] = [.pretty]
+    /// How fresh an answer must be.
+    static let freshness: [Parameter] = [.consistency, .maxLag, .or, .minRevision, .timeout]
+    /// How a write reaches the leader.
+    static let routing: [Parameter] = [.timeout, .redirect, .forward, .explain]
+    /// Which keys a request is about.
+    static let range: [Parameter] = [.prefix, .start, .end]
+}

@@ -1,0 +1,182 @@
+// The texts of the catalogue. The order is that of the cases of ``ProblemCode``, which a test holds.
+
+extension ProblemCode {
+    private static func entry(
+        _ code: ProblemCode, _ name: String, _ status: Int, _ title: String, applied: Applied = .no,
+        retry: Retry = .no, cause: String, remedy: String, example: String
+    ) -> Entry {
+        Entry(
+            code: code, name: name, status: status, title: title, applied: applied, retry: retry,
+            cause: cause, remedy: remedy, example: example)
+    }
+
+    static let ofTheRequest: [Entry] = [
+        entry(
+            .badRequest, "bad_request", 400, "Bad request",
+            cause: "The request contradicts itself or a parameter has a value that it can't have.",
+            remedy: "Read the detail: it names the parameter or the header.",
+            example: "curl '$P/kv?prefix=a&start=b'"),
+        entry(
+            .badJSON, "bad_json", 400, "Bad JSON",
+            cause: "The body is not one JSON document of the shape that this path takes.",
+            remedy: "The detail gives the offset in bytes. Numbers are exact, names are not repeated.",
+            example: "curl $P/messages --json '{\"to\":'"),
+        entry(
+            .unknownParameter, "unknown_parameter", 400, "Unknown parameter",
+            cause: "A query parameter or JSON member does not exist here. Nothing is ignored, because a "
+                + "condition with a typing error would be no condition.",
+            remedy: "Use the nearest valid name, which the answer gives, or see /openapi.json.",
+            example: "curl '$P/kv/a?revv=3'"),
+        entry(
+            .badKey, "bad_key", 400, "Bad key",
+            cause: "A key has 1 to 4096 bytes; in a path each percent sign leads two hexadecimal digits.",
+            remedy: "Percent-encode the key once: space is %20, slash may stay.",
+            example: "curl $P/kv/"),
+        entry(
+            .badDuration, "bad_duration", 400, "Bad duration",
+            cause: "A length of time is a whole number with ms, s, m or h, or alone for seconds.",
+            remedy: "Write 250ms, 30s, 5m, 1h or 30.", example: "curl '$P/kv/a?wait=soon&after=1'"),
+        entry(
+            .futureRevision, "future_revision", 400, "Future revision",
+            cause: "The revision asked for has not been reached.",
+            remedy: "To wait until a node has reached it, use min_revision instead of rev.",
+            example: "curl '$P/kv/a?rev=999999999'"),
+        entry(
+            .originDenied, "origin_denied", 403, "Origin denied",
+            cause: "A web page of another site sent a request that changes something.",
+            remedy: "Start the node with --cors-origin for that site if it should be allowed.",
+            example: "curl -X PUT -H 'Origin: http://evil.example' $P/kv/a -d 1"),
+        entry(
+            .keyNotFound, "key_not_found", 404, "Key not found", cause: "There is no such key.",
+            remedy: "List what there is with /kv?prefix=. A plain DELETE of an absent key succeeds.",
+            example: "curl $P/kv/absent"),
+        entry(
+            .memberNotFound, "member_not_found", 404, "Member not found",
+            cause: "No member of the cluster has that name.", remedy: "List the members with /members.",
+            example: "curl $P/members/nobody"),
+        entry(
+            .noSuchRoute, "no_such_route", 404, "No such route",
+            cause: "Nothing is served at that path. Paths are taken as they are: no dots or slashes are removed.",
+            remedy: "See / for examples and /openapi.json for all paths.", example: "curl $P/keys"),
+        entry(
+            .methodNotAllowed, "method_not_allowed", 405, "Method not allowed",
+            cause: "The path exists, but not for that method.", remedy: "The Allow header lists the methods.",
+            example: "curl -X POST $P/health"),
+        entry(
+            .requestTimeout, "request_timeout", 408, "Request timeout", retry: .safe,
+            cause: "The request did not arrive whole in time, so it was not looked at.",
+            remedy: "Send it again on a new connection.", example: "(a client that stops half way)"),
+    ]
+
+    static let ofTheState: [Entry] = [
+        entry(
+            .alreadyExists, "already_exists", 409, "Already exists",
+            cause: "An import with mode=create met a key that is there.",
+            remedy: "Use mode=upsert to overwrite.", example: "curl '$P/kv?mode=create' -d '{\"key\":\"a\",\"value\":\"1\"}'"),
+        entry(
+            .transferRefused, "transfer_refused", 409, "Transfer refused",
+            cause: "The member can't take over now: it lags, it has no vote, or another transfer is under way.",
+            remedy: "Look at lag_entries in /members and try again, or name another member.",
+            example: "curl -X POST '$P/leader/transfer?to=n3'"),
+        entry(
+            .compacted, "compacted", 410, "Compacted",
+            cause: "History before compact_revision was dropped.",
+            remedy: "Read the current state and go on from its revision.", example: "curl '$P/kv/a?rev=1'"),
+        entry(
+            .lengthRequired, "length_required", 411, "Length required",
+            cause: "A value is needed and the request has no body, not even an empty one.",
+            remedy: "Send -d '' or Content-Length: 0 to store an empty value.", example: "curl -X PUT $P/kv/a"),
+        entry(
+            .preconditionFailed, "precondition_failed", 412, "Precondition failed",
+            cause: "The key is not at the revision that If-Match or if_rev names, or it exists although it "
+                + "should not, or the other way round.",
+            remedy: "Read the key again and decide anew; current_revision says where it is.",
+            example: "curl -X PUT -H 'If-Match: \"1\"' $P/kv/a -d 2"),
+        entry(
+            .contentTooLarge, "content_too_large", 413, "Content too large",
+            cause: "A body or value is over its limit: values have up to 1.5 MiB.",
+            remedy: "Split it. The limits are in /info.", example: "curl -T big.iso $P/kv/big"),
+        entry(
+            .uriTooLong, "uri_too_long", 414, "URI too long", cause: "The request line is over 8 KiB.",
+            remedy: "Use a shorter key or fewer parameters.", example: "(a key of 9,000 letters)"),
+        entry(
+            .unsupportedMediaType, "unsupported_media_type", 415, "Unsupported media type",
+            cause: "The body is compressed or in a form that this path does not take.",
+            remedy: "Send it as it is; for JSON use curl --json.",
+            example: "curl -X PUT -H 'Content-Encoding: gzip' $P/kv/a -d 1"),
+        entry(
+            .notLeader, "not_leader", 421, "Not the leader", retry: .safe,
+            cause: "This node does not lead and forward=never forbids it to pass the request on.",
+            remedy: "Send it to leader_url.", example: "curl -X PUT '$P/kv/a?forward=never' -d 1"),
+        entry(
+            .misdirectedHost, "misdirected_host", 421, "Misdirected host",
+            cause: "The Host header names a host that is not in the list of this node.",
+            remedy: "Use the advertised URL, or start the node with --allow-host.",
+            example: "curl -H 'Host: evil.example' $P/version"),
+        entry(
+            .invalid, "invalid", 422, "Invalid",
+            cause: "The request is well formed but a field can't be accepted; errors lists them.",
+            remedy: "Correct the fields that errors names.", example: "curl -X POST '$P/kv/text?op=incr'"),
+        entry(
+            .rateLimited, "rate_limited", 429, "Too many requests", retry: .safe,
+            cause: "Too many requests of this kind, such as waiting reads, are under way.",
+            remedy: "Wait as long as Retry-After says.", example: "(100,000 waiting reads)"),
+        entry(
+            .queueFull, "queue_full", 429, "Queue full", retry: .safe,
+            cause: "The recipient's inbox has no room.", remedy: "Let the recipient read, then send again.",
+            example: "curl $P/messages/n2 -d hello"),
+        entry(
+            .headersTooLarge, "headers_too_large", 431, "Header fields too large",
+            cause: "More than 100 header fields, or more than 32 KiB of them.", remedy: "Send fewer.",
+            example: "(33 KiB of cookies)"),
+    ]
+
+    static let ofTheServer: [Entry] = [
+        entry(
+            .internal, "internal", 500, "Internal error", applied: .unknown, retry: .withIdempotencyKey,
+            cause: "A defect of the server.", remedy: "Report it with the request id.", example: "(none known)"),
+        entry(
+            .notImplemented, "not_implemented", 501, "Not implemented",
+            cause: "The method, parameter or header is known but not supported by this version. It is refused "
+                + "rather than ignored, because the request would mean something else without it.",
+            remedy: "Leave it out if the request is meant without it.",
+            example: "curl -X PUT '$P/kv/a?ttl=30s' -d 1"),
+        entry(
+            .noLeader, "no_leader", 503, "No leader", retry: .safe,
+            cause: "No leader was found in time; an election may be under way.",
+            remedy: "Try again after Retry-After; reads with consistency=stale are answered.",
+            example: "curl $P/leader"),
+        entry(
+            .noQuorum, "no_quorum", 503, "No quorum", retry: .safe,
+            cause: "A majority of the members did not confirm in time that the leader still leads.",
+            remedy: "Try again, or read with consistency=stale.", example: "curl $P/kv/a"),
+        entry(
+            .tooStale, "too_stale", 503, "Too stale", retry: .safe,
+            cause: "This node's copy is older than max_lag, or did not reach min_revision in time.",
+            remedy: "Allow more, ask another node, or add or=linearizable.",
+            example: "curl '$P/kv/a?consistency=stale&max_lag=1ms'"),
+        entry(
+            .shuttingDown, "shutting_down", 503, "Shutting down", retry: .safe, cause: "The node is stopping.",
+            remedy: "Use another node.", example: "curl $P/readyz"),
+        entry(
+            .overloaded, "overloaded", 503, "Overloaded", retry: .safe,
+            cause: "A bounded queue of the node is full; the request was not taken in.",
+            remedy: "Try again after Retry-After, with fewer requests at a time.",
+            example: "(more writes than the disk can take)"),
+        entry(
+            .storageFull, "storage_full", 503, "Storage full", retry: .safe,
+            cause: "The disk of a node that is needed has too little room for writes.",
+            remedy: "Make room. Reads and deletes go on.", example: "curl -X PUT $P/kv/a -d 1"),
+        entry(
+            .forwardLoop, "forward_loop", 503, "Forward loop", retry: .safe,
+            cause: "A forwarded request reached a node that does not lead either.",
+            remedy: "Try again: leadership is moving.", example: "(during an election)"),
+        entry(
+            .outcomeUnknown, "outcome_unknown", 504, "Outcome unknown", applied: .unknown,
+            retry: .withIdempotencyKey,
+            cause: "The write was handed to the cluster, and time or leadership ran out before the outcome "
+                + "was known. It may have happened or may yet happen.",
+            remedy: "Read the key and decide. A conditional write (If-Match) is safe to repeat.",
+            example: "curl -X PUT '$P/kv/a?timeout=1ms' -d 1"),
+    ]
+}

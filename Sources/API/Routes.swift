@@ -1,0 +1,101 @@
+// The routes as data: one table drives the router, OPTIONS and 405, the parameter check, the metrics' route
+// label, and the comparison with the OpenAPI document.
+
+public import HTTP
+
+/// Names one route of the table; the raw value is its place there.
+public enum RouteID: UInt8, Sendable, CaseIterable {
+    case getKey, putKey, deleteKey, incrementKey
+    case listKeys, importKeys, deleteKeys, compact
+    case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
+    case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
+    case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
+    case root, help, helpTopic, problems, problem, openAPI, version, info
+}
+
+/// One line of the route table.
+public struct RouteEntry: Sendable {
+    /// Which route it is.
+    public let id: RouteID
+    /// The method; GET answers HEAD too.
+    public let method: HTTP.Method
+    /// The path with `{name}` for one segment and `{name...}` for the rest, as metrics and documents show it.
+    public let pattern: String
+    /// The query parameters that it takes; all others are refused.
+    public let parameters: [Parameter]
+    /// Whether the pattern has a capture. None has more than one.
+    let hasCapture: Bool
+}
+
+extension RouteID {
+    /// The route's line of the table.
+    public var entry: RouteEntry { RouteEntry.all[Int(rawValue)] }
+}
+
+extension RouteEntry {
+    private static func route(
+        _ id: RouteID, _ method: HTTP.Method, _ pattern: String, _ parameters: [Parameter] = []
+    ) -> RouteEntry {
+        RouteEntry(
+            id: id, method: method, pattern: pattern, parameters: parameters + Parameter.presentation,
+            hasCapture: pattern.contains("{"))
+    }
+
+    /// The whole table, in the order of ``RouteID``.
+    public static let all: [RouteEntry] = keyValue + nodes + probes + meta
+
+    private static let keyValue: [RouteEntry] = [
+        route(
+            .getKey, .get, "/kv/{key...}",
+            Parameter.freshness + [.rev, .meta, .wait, .after, .history, .limit, .cursor, .explain]),
+        route(.putKey, .put, "/kv/{key...}", [.ifRevision, .ifAbsent, .prev] + Parameter.routing),
+        route(.deleteKey, .delete, "/kv/{key...}", [.ifRevision, .prev, .mustExist] + Parameter.routing),
+        route(.incrementKey, .post, "/kv/{key...}", [.op, .by] + Parameter.routing),
+        route(
+            .listKeys, .get, "/kv",
+            Parameter.range + Parameter.freshness + [
+                .rev, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after, .explain,
+            ]),
+        route(.importKeys, .post, "/kv", [.mode] + Parameter.routing),
+        route(.deleteKeys, .delete, "/kv", Parameter.range + [.all] + Parameter.routing),
+        route(.compact, .post, "/compact", [.revision, .keep] + Parameter.routing),
+    ]
+
+    private static let nodes: [RouteEntry] = [
+        route(.state, .get, "/state", Parameter.freshness),
+        route(.sendMessage, .post, "/messages", [.timeout]),
+        route(.sendMessageTo, .post, "/messages/{to}", [.channel, .from, .timeout]),
+        route(.readInbox, .get, "/inbox/{participant}", [.wait, .max, .channel, .ack]),
+        route(.acknowledgeInbox, .post, "/inbox/{participant}/ack", [.id, .upto]),
+        route(.cluster, .get, "/cluster", Parameter.freshness),
+        route(.members, .get, "/members", Parameter.freshness),
+        route(.member, .get, "/members/{name}", Parameter.freshness),
+        route(.leader, .get, "/leader", Parameter.freshness),
+        route(.transferLeadership, .post, "/leader/transfer", [.to, .wait] + Parameter.routing),
+        route(.raft, .get, "/raft", Parameter.freshness),
+        route(.raftLog, .get, "/raft/log", [.from, .limit]),
+        route(.raftTransitions, .get, "/raft/transitions", [.limit, .wait]),
+    ]
+
+    private static let probes: [RouteEntry] = [
+        route(.livez, .get, "/livez", [.verbose, .exclude]),
+        route(.livezCheck, .get, "/livez/{check}"),
+        route(.readyz, .get, "/readyz", [.verbose, .exclude]),
+        route(.readyzCheck, .get, "/readyz/{check}"),
+        route(.startupz, .get, "/startupz", [.verbose, .exclude]),
+        route(.startupzCheck, .get, "/startupz/{check}"),
+        route(.health, .get, "/health", [.full]),
+        route(.metrics, .get, "/metrics"),
+    ]
+
+    private static let meta: [RouteEntry] = [
+        route(.root, .get, "/"),
+        route(.help, .get, "/help"),
+        route(.helpTopic, .get, "/help/{topic}"),
+        route(.problems, .get, "/problems"),
+        route(.problem, .get, "/problems/{code}"),
+        route(.openAPI, .get, "/openapi.json"),
+        route(.version, .get, "/version"),
+        route(.info, .get, "/info"),
+    ]
+}

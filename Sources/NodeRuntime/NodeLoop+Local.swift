@@ -1,0 +1,226 @@
+// Questions about the node itself, moves of leadership, and messages from node to node.
+import API
+import Consensus
+import HTTP
+import HTTPServer
+import Primitives
+import Replication
+import Store
+
+extension NodeLoop {
+    mutating func local(_ plan: LocalPlan, on connection: ConnectionID) {
+        switch plan.freshness.level {
+        case .linearizable:
+            let token = requests.insert(.local(connection, plan))
+            step(.read(token: token, deadline: now + plan.freshness.timeout))
+        case .stale:
+            attempt(plan, on: connection)
+        }
+    }
+
+    /// Answers a question, or holds it back until what it asks about has come.
+    mutating func attempt(_ plan: LocalPlan, on connection: ConnectionID) {
+        if let wanted = plan.freshness.minRevision, replica.keyspace.revision < wanted {
+            return hold(
+                connection, .localRevision(wanted, plan), until: now + plan.freshness.timeout, plan.traits)
+        }
+        switch plan.view {
+        case .transitions(_, let wait?):
+            hold(connection, .transition(plan, known: transitions.count), until: now + wait, plan.traits)
+        case .inbox(let query) where query.wait != nil && !hasMessage(for: plan):
+            hold(connection, .message(plan), until: now + (query.wait ?? .zero), plan.traits)
+        case .raftLog(let from, let limit):
+            let first = max(from ?? replica.raft.firstIndex, replica.raft.firstIndex)
+            let end = min(first + UInt64(limit), replica.raft.durableIndex.next)
+            let token = requests.insert(.log(connection, plan))
+            guard first < end else { return showLog(token, []) }
+            disk.deliver(.show(token: token, first..<end))
+        default:
+            show(plan, on: connection)
+        }
+    }
+
+    mutating func show(_ plan: LocalPlan, on connection: ConnectionID) {
+        var status = status()
+        switch plan.view {
+        case .transitions(let limit, _): status.transitions = Array(transitions.entries.suffix(limit))
+        case .inbox(let query): fill(&status, query)
+        case .acknowledge(let participant, let id, let andAllBefore):
+            if isOwn(participant), let order = inboxes.order(of: id) {
+                status.acknowledgedCount = inboxes.remove(upTo: order, alone: !andAllBefore)
+            }
+        case .metrics(let openMetrics):
+            status.metrics = metrics.exposition(
+                openMetrics: openMetrics, status: status, server: server.counters,
+                openConnections: server.openConnections, requests: requests.count, waiters: waiters.count,
+                links: links)
+        default: break
+        }
+        answer(connection, api.render(local: plan, status: status, context: context()))
+    }
+
+    mutating func showLog(_ token: UInt64, _ entries: [Entry]) {
+        guard case .log(let connection, let plan) = requests.remove(token) else { return }
+        var status = status()
+        status.logEntries = entries.map { entry in
+            NodeStatus.LogEntry(
+                index: entry.index, term: entry.term, kind: "\(entry.kind)", size: entry.payload.count,
+                summary: summary(of: entry),
+                requestID: entry.kind == .command ? Command.requestID(of: entry.payload) : nil)
+        }
+        answer(connection, api.render(local: plan, status: status, context: context()))
+    }
+
+    private func summary(of entry: Entry) -> String? {
+        switch entry.kind {
+        case .noop: return nil
+        case .configuration: return (try? Configuration(decoding: entry.payload))?.description
+        case .command: return (try? Command(decoding: entry.payload))?.summary
+        }
+    }
+
+    // MARK: Inboxes
+
+    private func isOwn(_ participant: String) -> Bool {
+        participant == configuration.name || participant == "node:\(configuration.name)"
+    }
+
+    func hasMessage(for plan: LocalPlan) -> Bool {
+        guard case .inbox(let query) = plan.view, isOwn(query.participant) else { return false }
+        return !inboxes.first(1, channel: query.channel).isEmpty
+    }
+
+    private mutating func fill(_ status: inout NodeStatus, _ query: InboxQuery) {
+        guard isOwn(query.participant) else { return }
+        let messages = inboxes.first(query.max, channel: query.channel)
+        status.inboxItems = messages.map { message in
+            NodeStatus.InboxItem(
+                id: message.note.id.description, from: message.note.sender, channel: message.note.channel,
+                body: message.note.body, time: message.arrived)
+        }
+        guard query.takes else { return }
+        for message in messages { _ = inboxes.remove(upTo: message.order, alone: true) }
+    }
+
+    mutating func message(_ plan: MessagePlan, on connection: ConnectionID) {
+        let id = requestIDs.next(at: wall)
+        let names: [String]
+        switch plan.to {
+        case .all: names = roster.peers.map(\.name)
+        case .named(let named): names = named
+        }
+        var outcome = MessageOutcome(id: id.description, deliveries: [])
+        for name in names {
+            let bare = name.hasPrefix("node:") ? String(name.dropFirst(5)) : name
+            outcome.deliveries.append((name, deliver(plan, id, to: bare)))
+        }
+        var context = context()
+        context.requestID = id
+        answer(connection, api.render(message: plan, outcome: outcome, context: context))
+    }
+
+    private mutating func deliver(
+        _ plan: MessagePlan, _ id: RequestID, to name: String
+    ) -> MessageOutcome.Delivery {
+        guard let member = roster.member(named: name) else { return .unknown }
+        let note = Note(sender: plan.from, recipient: name, channel: plan.channel, id: id, body: plan.body)
+        guard member.id != roster.own else {
+            inboxes.put(note, at: wall)
+            waiters.isStirred = true
+            return .delivered
+        }
+        guard let place = linkPlace(member.id), links[place].hasRoomForNotes else { return .refused }
+        send(.note(note), to: member.id)
+        return .sent
+    }
+
+    // MARK: Leadership
+
+    mutating func transfer(_ plan: TransferPlan, on connection: ConnectionID) {
+        func finish(_ outcome: TransferResult) {
+            answer(connection, api.render(transfer: plan, outcome: outcome, context: context()))
+        }
+        var target: NodeID?
+        if let name = plan.to {
+            guard let member = roster.member(named: name) else { return finish(.unknownMember(name)) }
+            target = member.id
+        }
+        guard let leader = leaderHint else { return refuse(connection, .noLeader, plan.traits) }
+        if plan.to == leader.name {
+            return finish(.transferred(from: leader.name, to: leader.name, term: replica.raft.term))
+        }
+        if replica.raft.role == .leader {
+            guard roster.members.count > 1 else { return finish(.refused("there is no other member")) }
+            step(.transferLeadership(to: target))
+        } else {
+            switch plan.routing {
+            case .redirect:
+                return answer(
+                    connection, api.redirect(target: plan.target, traits: plan.traits, context: context()))
+            case .never: return refuse(connection, .notLeader, plan.traits)
+            case .forward:
+                guard let member = roster.member(named: leader.name) else { return finish(.timedOut) }
+                send(.transfer(to: target), to: member.id)
+            }
+        }
+        hold(
+            connection, .transfer(plan, from: leader.name, term: replica.raft.term), until: now + plan.wait,
+            plan.traits)
+    }
+
+    mutating func settleTransfer(
+        _ plan: TransferPlan, from: String, term: Term, _ waiter: Waiter, isOver: Bool
+    ) {
+        let outcome: TransferResult
+        if let leader = leaderHint, leader.name != from, replica.keyspace.appliedTerm > term {
+            outcome = .transferred(from: from, to: leader.name, term: replica.raft.term)
+        } else if let reason = failedTransfer, replica.raft.term == term {
+            outcome = .refused(reason)
+        } else if isOver {
+            outcome = .timedOut
+        } else {
+            return waiters.insert(waiter)
+        }
+        answer(waiter.connection, api.render(transfer: plan, outcome: outcome, context: context()))
+    }
+
+    mutating func endTransfer(to target: NodeID?, _ outcome: Consensus.TransferOutcome) {
+        let name = target.flatMap { roster.member($0)?.name } ?? "no member"
+        switch outcome {
+        case .newTerm, .alreadyLeader, .superseded, .steppedDown: return
+        case .notLeader: failedTransfer = "this node does not lead"
+        case .noSuchVoter: failedTransfer = "\(name) can't lead"
+        case .timedOut: failedTransfer = "\(name) did not take over within an election timeout"
+        }
+        waiters.isStirred = true
+        settleWaiters()
+        failedTransfer = nil
+    }
+
+    /// The role, the term or the leader changed.
+    mutating func note(_ transition: Consensus.Transition) {
+        let leader = transition.leader.flatMap { roster.member($0) }
+        if leader?.name != leaderHint?.name || transition.to == .leader { leaderSince = leader == nil ? nil : wall }
+        leaderHint = leader.map { AnswerContext.Leader(name: $0.name, url: $0.url) }
+        var reason = transition.reason.description
+        for member in roster.members {
+            for word in ["leader", "from", "by"] where reason.hasSuffix("\(word) \(member.id)") {
+                reason = reason.dropLast("\(member.id)".count) + member.name
+            }
+        }
+        let (wall, text) = (wall, reason)
+        transitions.append { number in
+            NodeStatus.Transition(
+                number: number, time: wall, from: transition.from.rawValue, to: transition.to.rawValue,
+                reason: text, term: transition.term, leader: leader?.name)
+        }
+        waiters.isStirred = true
+        metrics.transitioned(transition)
+        if transition.from != transition.to {
+            report(
+                .transition(
+                    "\(transition.from) -> \(transition.to), term \(transition.term): \(text)"))
+        }
+        report(.leader(name: leader?.name, term: transition.term.rawValue))
+    }
+}

@@ -1,0 +1,303 @@
+// From a request to its plan, to the replica, and back to an answer.
+import API
+import Consensus
+import HTTP
+import HTTPServer
+import Primitives
+import Replication
+import Store
+
+extension NodeLoop {
+    /// What every answer tells of the node.
+    func context() -> AnswerContext {
+        AnswerContext(revision: replica.keyspace.revision, term: replica.raft.term, leader: leaderHint)
+    }
+
+    mutating func handle(_ request: Request, on connection: ConnectionID) {
+        if request.path.starts(with: "/peer/".utf8) { return handlePeer(request, on: connection) }
+        let (plan, route) = api.planAndRoute(for: request)
+        metrics.began(route, request.method)
+        switch plan {
+        case .answer(var response):
+            api.complete(&response, context: context())
+            answer(connection, response)
+        case .write(let plan): write(plan, on: connection)
+        case .importLines(let plan): importLines(plan, on: connection)
+        case .read(let plan): read(plan, on: connection)
+        case .local(let plan): local(plan, on: connection)
+        case .transfer(let plan): transfer(plan, on: connection)
+        case .message(let plan): message(plan, on: connection)
+        }
+    }
+
+    mutating func answer(_ connection: ConnectionID, _ response: Response) {
+        metrics.answered(response.status)
+        server.respond(to: connection, response, at: now, into: &inbound)
+    }
+
+    mutating func refuse(
+        _ connection: ConnectionID, _ code: ProblemCode, _ traits: RequestTraits, detail: String? = nil,
+        requestID: RequestID? = nil, lag: Int64? = nil
+    ) {
+        var context = context()
+        context.requestID = requestID
+        context.lagMilliseconds = lag
+        answer(connection, api.problem(code, detail: detail, traits: traits, context: context))
+    }
+
+    /// Whether a request may go on here; else it was answered with a redirect or a refusal.
+    private mutating func routes(
+        _ routing: Routing, _ target: [UInt8], _ traits: RequestTraits, on connection: ConnectionID
+    ) -> Bool {
+        if drain?.handedOver == true {
+            refuse(connection, .shuttingDown, traits)
+            return false
+        }
+        guard routing != .forward, replica.raft.role != .leader else { return true }
+        if leaderHint == nil {
+            refuse(connection, .noLeader, traits)
+        } else if routing == .never {
+            refuse(connection, .notLeader, traits)
+        } else {
+            answer(connection, api.redirect(target: target, traits: traits, context: context()))
+        }
+        return false
+    }
+}
+
+// MARK: - Writes
+
+extension NodeLoop {
+    private mutating func write(_ plan: WritePlan, on connection: ConnectionID) {
+        guard routes(plan.routing, plan.target, plan.traits, on: connection) else { return }
+        let token = requests.insert(.write(connection, plan))
+        let operation = plan.operation(at: replica.keyspace.revision)
+        submit(operation, token: token, id: requestIDs.next(at: wall), deadline: now + plan.timeout)
+    }
+
+    private mutating func submit(
+        _ operation: Store.Operation, token: UInt64, id: RequestID, deadline: Instant
+    ) {
+        step(.write(Write(token: token, requestID: id, operation: operation, deadline: deadline)))
+    }
+
+    private mutating func importLines(_ plan: ImportPlan, on connection: ConnectionID) {
+        guard routes(plan.routing, plan.target, plan.traits, on: connection) else { return }
+        let importing = PendingRequest.Importing(
+            connection: connection, plan: plan, deadline: now + plan.timeout, requestID: requestIDs.next(at: wall))
+        goOn(importing)
+    }
+
+    /// Commits the next command of an import, or answers it.
+    private mutating func goOn(_ importing: PendingRequest.Importing) {
+        guard importing.outcomes.count < importing.plan.batches.count else {
+            var context = context()
+            context.requestID = importing.requestID
+            return answer(
+                importing.connection,
+                api.render(import: importing.plan, outcomes: importing.outcomes, context: context))
+        }
+        let batch = importing.plan.batches[importing.outcomes.count]
+        let token = requests.insert(.importing(importing))
+        submit(
+            batch.operation, token: token, id: requestIDs.next(at: wall), deadline: importing.deadline)
+    }
+
+    mutating func finishWrite(_ token: UInt64, _ id: RequestID, _ outcome: Outcome) {
+        switch requests.remove(token) {
+        case .write(let connection, let plan):
+            var context = context()
+            context.requestID = id
+            if replica.raft.role != .leader { context.servedBy = leaderHint?.name }
+            answer(connection, api.render(write: plan, outcome: outcome, context: context))
+        case .importing(var importing):
+            importing.outcomes.append(.outcome(outcome))
+            goOn(importing)
+        case .read, .local, .log, nil: break
+        }
+    }
+
+    mutating func failWrite(_ token: UInt64, _ id: RequestID, _ refusal: WriteRefusal) {
+        let code: ProblemCode =
+            switch refusal {
+            case .noLeader: .noLeader
+            case .notLeader: .notLeader
+            case .overloaded: .overloaded
+            case .storageFull: .storageFull
+            case .unknown: .outcomeUnknown
+            }
+        switch requests.remove(token) {
+        case .write(let connection, let plan): refuse(connection, code, plan.traits, requestID: id)
+        case .importing(var importing):
+            importing.outcomes.append(.failed(code))
+            // What follows was not tried: an import goes in order or not at all.
+            while importing.outcomes.count < importing.plan.batches.count {
+                importing.outcomes.append(.failed(.noLeader))
+            }
+            goOn(importing)
+        case .read, .local, .log, nil: break
+        }
+    }
+}
+
+// MARK: - Reads
+
+extension NodeLoop {
+    /// How long ago this node was last known to be current, in milliseconds.
+    var lagMilliseconds: Int64 { max(0, (now - replica.currentAsOf).milliseconds) }
+
+    private enum Freshly { case now, later, never }
+
+    /// Whether something may be answered from this node's state now, after a read round, or not.
+    private mutating func freshly(
+        _ freshness: Freshness, _ traits: RequestTraits, on connection: ConnectionID
+    ) -> Freshly {
+        switch freshness.level {
+        case .linearizable: return .later
+        case .stale(let maxLag, let orLinearizable):
+            guard let maxLag, now - replica.currentAsOf > maxLag, replica.raft.role != .leader else { return .now }
+            if orLinearizable { return .later }
+            refuse(connection, .tooStale, traits, lag: lagMilliseconds)
+            return .never
+        }
+    }
+
+    private mutating func read(_ plan: ReadPlan, on connection: ConnectionID) {
+        switch freshly(plan.freshness, plan.traits, on: connection) {
+        case .now: attempt(plan, on: connection, given: .stale, since: now)
+        case .later:
+            let token = requests.insert(.read(connection, plan))
+            step(.read(token: token, deadline: now + plan.freshness.timeout))
+        case .never: break
+        }
+    }
+
+    mutating func finishRead(_ token: UInt64) {
+        switch requests.remove(token) {
+        case .read(let connection, let plan): attempt(plan, on: connection, given: .linearizable, since: now)
+        case .local(let connection, let plan): attempt(plan, on: connection)
+        case .write, .importing, .log, nil: break
+        }
+    }
+
+    mutating func failRead(_ token: UInt64, _ refusal: ReadRefusal) {
+        let code: ProblemCode =
+            switch refusal {
+            case .noLeader: .noLeader
+            case .noQuorum: .noQuorum
+            case .overloaded: .overloaded
+            }
+        switch requests.remove(token) {
+        case .read(let connection, let plan): refuse(connection, code, plan.traits)
+        case .local(let connection, let plan): refuse(connection, code, plan.traits)
+        case .write, .importing, .log, nil: break
+        }
+    }
+
+    /// Answers a read, or holds it back until its revision is reached or its key has changed.
+    private mutating func attempt(
+        _ plan: ReadPlan, on connection: ConnectionID, given: AnswerContext.Consistency, since start: Instant
+    ) {
+        if let wanted = plan.freshness.minRevision, replica.keyspace.revision < wanted {
+            return hold(
+                connection, .revision(wanted, plan), until: start + plan.freshness.timeout, plan.traits)
+        }
+        switch api.render(read: plan, keyspace: replica.keyspace, context: readContext(given)) {
+        case .answer(let response): answer(connection, response)
+        case .stream(let head, let lines):
+            metrics.answered(head.status)
+            guard server.beginStream(connection, head, at: now) else { return }
+            streams[connection] = lines
+        case .wait:
+            hold(connection, .change(plan), until: start + (plan.wait ?? .zero), plan.traits)
+        }
+    }
+
+    /// Gives every long list its next part, if the client has taken most of the last one.
+    mutating func progressStreams() {
+        guard !streams.isEmpty else { return }
+        for connection in streams.keys where server.outputCount(of: connection) < Self.streamBuffer {
+            if let part = streams[connection]?.next() {
+                if !server.write(connection, part, at: now) { streams[connection] = nil }
+            } else {
+                streams[connection] = nil
+                server.endStream(connection, at: now, into: &inbound)
+            }
+        }
+    }
+
+    /// Whether a long list could go on at once.
+    var hasReadyStream: Bool {
+        streams.keys.contains { server.outputCount(of: $0) < Self.streamBuffer }
+    }
+
+    /// Bytes of a long list that may wait for a slow client.
+    private static var streamBuffer: Int { 64 << 10 }
+
+    private func readContext(_ given: AnswerContext.Consistency) -> AnswerContext {
+        var context = context()
+        context.consistency = given
+        if given == .stale { context.lagMilliseconds = replica.raft.role == .leader ? 0 : lagMilliseconds }
+        return context
+    }
+
+    private func given(_ freshness: Freshness) -> AnswerContext.Consistency {
+        freshness.level == .linearizable ? .linearizable : .stale
+    }
+
+    mutating func hold(
+        _ connection: ConnectionID, _ cause: Waiter.Cause, until deadline: Instant, _ traits: RequestTraits
+    ) {
+        guard !waiters.isFull else { return refuse(connection, .overloaded, traits, detail: "too many answers are held back") }
+        waiters.insert(Waiter(connection: connection, cause: cause, deadline: deadline))
+    }
+
+    /// Looks at the held answers that something may have happened to.
+    mutating func settleWaiters() {
+        guard !waiters.isEmpty else { return }
+        for (waiter, isOver) in waiters.due(in: replica.keyspace, at: now) { settle(waiter, isOver: isOver) }
+    }
+
+    private mutating func settle(_ waiter: Waiter, isOver: Bool) {
+        let connection = waiter.connection
+        switch waiter.cause {
+        case .change(let plan):
+            let context = readContext(given(plan.freshness))
+            let result = api.render(read: plan, keyspace: replica.keyspace, context: context, isFinal: isOver)
+            switch result {
+            case .wait: waiters.insert(waiter)
+            case .answer(let response): answer(connection, response)
+            case .stream(let head, let lines):
+                if server.beginStream(connection, head, at: now) { streams[connection] = lines }
+            }
+        case .revision(let wanted, let plan):
+            if replica.keyspace.revision >= wanted {
+                attempt(plan, on: connection, given: given(plan.freshness), since: now)
+            } else if isOver {
+                refuse(connection, .tooStale, plan.traits, detail: notReached(wanted), lag: lagMilliseconds)
+            } else {
+                waiters.insert(waiter)
+            }
+        case .localRevision(let wanted, let plan):
+            if replica.keyspace.revision >= wanted {
+                attempt(plan, on: connection)
+            } else if isOver {
+                refuse(connection, .tooStale, plan.traits, detail: notReached(wanted), lag: lagMilliseconds)
+            } else {
+                waiters.insert(waiter)
+            }
+        case .transition(let plan, let known):
+            guard transitions.count > known || isOver else { return waiters.insert(waiter) }
+            show(plan, on: connection)
+        case .message(let plan):
+            guard hasMessage(for: plan) || isOver else { return waiters.insert(waiter) }
+            show(plan, on: connection)
+        case .transfer(let plan, let from, let term):
+            settleTransfer(plan, from: from, term: term, waiter, isOver: isOver)
+        }
+    }
+
+    private func notReached(_ wanted: Revision) -> String {
+        "this node has applied revision \(replica.keyspace.revision), not yet \(wanted)"
+    }
+}

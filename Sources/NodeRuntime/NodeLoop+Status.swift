@@ -1,0 +1,138 @@
+// The node's state as plain values, for `/state`, `/cluster`, `/members`, `/raft` and the probes.
+import API
+import Consensus
+import HTTPServer
+import Primitives
+import Replication
+import Store
+
+extension NodeLoop {
+    func status() -> NodeStatus {
+        let raft = replica.raft
+        let keyspace = replica.keyspace
+        var status = NodeStatus()
+        status.id = roster.own
+        status.clusterID = roster.cluster
+        status.role = role(raft.role)
+        status.term = raft.term
+        status.votedFor = raft.vote.flatMap { roster.member($0)?.name }
+        status.leader = leaderHint
+        status.leaderSince = leaderSince
+        status.uptime = now - startedAt
+        status.commitIndex = raft.commit
+        status.appliedIndex = keyspace.appliedIndex
+        status.lastIndex = raft.lastIndex
+        status.firstIndex = raft.firstIndex
+        status.durableIndex = raft.durableIndex
+        status.checkpointIndex = replica.checkpoint.position.index
+        status.revision = keyspace.revision
+        status.compactRevision = keyspace.compactRevision
+        status.keyCount = keyspace.count
+        status.logicalBytes = keyspace.logicalBytes
+        status.logBytes = metrics.logBytes
+        status.lag = raft.role == .leader ? .zero : now - replica.currentAsOf
+        status.isShortOfSpace = replica.isShortOfSpace
+        status.isShuttingDown = drain != nil
+        status.heartbeatInterval = configuration.heartbeat
+        status.electionTimeoutLeast = configuration.electionTimeout
+        status.electionTimeoutMost = configuration.electionTimeout * 2
+        status.deadlineIn = raft.deadline == .never ? nil : raft.deadline - now
+        status.transferTarget = raft.transferTarget.flatMap { roster.member($0)?.name }
+        status.voters = names(raft.configuration.voters)
+        status.outgoingVoters = names(raft.configuration.outgoing)
+        status.learners = names(raft.configuration.learners)
+        status.members = members()
+        status.links = links.map { Self.view(of: $0) }
+        status.inboxDepth = inboxes.messages.count
+        status.checks = checks()
+        return status
+    }
+
+    private func names(_ nodes: [NodeID]) -> [String] { nodes.map { roster.member($0)?.name ?? "\($0)" } }
+
+    private func role(_ role: Role) -> NodeStatus.Role {
+        switch role {
+        case .leader: .leader
+        case .candidate, .preCandidate: .candidate
+        case .follower: replica.raft.configuration.isVoter(roster.own) ? .follower : .learner
+        }
+    }
+
+    private func members() -> [NodeStatus.Member] {
+        let progress = replica.raft.peers
+        return roster.members.map { known in
+            var member = NodeStatus.Member(name: known.name, id: known.id, url: known.url, peerURL: known.url)
+            member.role = replica.raft.configuration.learners.contains(known.id) ? .learner : .voter
+            if known.name == leaderHint?.name {
+                member.state = .leader
+            } else if member.role == .learner {
+                member.state = .learner
+            }
+            if known.id == roster.own {
+                member.state = role(replica.raft.role)
+                member.version = parleyVersion
+                member.lastContact = .zero
+                if replica.raft.role == .leader {
+                    member.matchIndex = replica.raft.durableIndex
+                    member.nextIndex = replica.raft.lastIndex.next
+                    member.lagEntries = 0
+                }
+                return member
+            }
+            if let place = linkPlace(known.id) {
+                member.roundTrip = links[place].roundTrip
+                member.lastContact = links[place].lastHeard.map { now - $0 }
+                member.alive = aliveness(of: links[place])
+            }
+            if let view = progress.first(where: { $0.id == known.id }), replica.raft.role == .leader {
+                member.matchIndex = view.match
+                member.nextIndex = view.next
+                member.lagEntries = replica.raft.lastIndex.rawValue &- view.match.rawValue
+            }
+            return member
+        }
+    }
+
+    /// A node that was not heard for an election timeout is suspect, for three of them dead. Followers don't talk
+    /// to each other all the time, so they only count what fails.
+    private func aliveness(of link: PeerLink) -> NodeStatus.Member.Alive {
+        let hears = replica.raft.role == .leader || link.name == leaderHint?.name
+        guard hears || link.isFailing else { return .alive }
+        guard let heard = link.lastHeard else { return link.isFailing ? .dead : .suspect }
+        let silence = now - heard
+        if silence > configuration.electionTimeout * 6 { return .dead }
+        return silence > configuration.electionTimeout * 2 ? .suspect : .alive
+    }
+
+    private static func view(of link: PeerLink) -> NodeStatus.Link {
+        var view = NodeStatus.Link(name: link.name, state: link.isFailing ? "down" : "up")
+        view.roundTrip = link.roundTrip
+        view.sent = link.sent
+        view.received = link.received
+        view.failed = link.failures
+        view.dropped = link.dropped
+        view.queued = link.outbox.count
+        return view
+    }
+
+    private func checks() -> [NodeStatus.Check] {
+        let behind = replica.raft.commit.rawValue - replica.keyspace.appliedIndex.rawValue
+        let lag = replica.raft.role == .leader ? .zero : now - replica.currentAsOf
+        let isFresh = lag <= configuration.electionTimeout * 4
+        return [
+            .init(name: "loop", probes: [.livez, .readyz, .startupz], isPassing: true),
+            .init(
+                name: "disk", probes: [.readyz], isPassing: !replica.isShortOfSpace, reason: "the disk is full"),
+            .init(
+                name: "leader", probes: [.readyz, .startupz], isPassing: leaderHint != nil,
+                reason: "no leader is known"),
+            .init(
+                name: "current", probes: [.readyz, .startupz], isPassing: isFresh,
+                reason: "last known to be current \(lag.milliseconds) ms ago"),
+            .init(
+                name: "applied", probes: [.readyz], isPassing: behind < 10_000,
+                reason: "\(behind) committed entries are not applied"),
+            .init(name: "draining", probes: [.readyz], isPassing: drain == nil, reason: "the node is stopping"),
+        ]
+    }
+}

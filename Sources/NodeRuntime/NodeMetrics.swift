@@ -1,0 +1,154 @@
+import API
+import Consensus
+import HTTP
+import HTTPServer
+import Primitives
+import Telemetry
+
+/// What the node counts. Belongs to the node loop; nothing here is shared.
+struct NodeMetrics {
+    private var metrics = Metrics()
+    private let requestsFamily: Metrics.Family
+    private var requestCounters: [RouteKey: Metrics.Counter] = [:]
+    private let responsesFamily: Metrics.Family
+    private var responseCounters: [Int: Metrics.Counter] = [:]
+    private let syncs: Metrics.Histogram
+    private let persists: Metrics.Counter
+    private let entries: Metrics.Counter
+    private let leaderChanges: Metrics.Counter
+    private let elections: Metrics.Counter
+    private let checkpoints: Metrics.Counter
+    private let checkpointBytes: Metrics.Gauge
+    private let checkpointSeconds: Metrics.Gauge
+    private let peerBytesSent: Metrics.Counter
+    private let unknownOutcomes: Metrics.Counter
+    private let gauges: [(name: String, gauge: Metrics.Gauge)]
+    private let linkFamilies: [Metrics.Family]
+    private var lastLeader: NodeID?
+
+    /// Bytes of the log on disk.
+    var logBytes = 0
+    /// Batches that a peer refused.
+    var peerRefusals: UInt64 = 0
+
+    private struct RouteKey: Hashable {
+        var route: RouteID?
+        var method: Method
+    }
+
+    init() {
+        requestsFamily = metrics.family(
+            "parley_http_requests_total", .counter, help: "Requests by route and method.",
+            labels: ["route", "method"])
+        responsesFamily = metrics.family(
+            "parley_http_responses_total", .counter, help: "Answers by status.", labels: ["status"])
+        syncs = metrics.histogram(
+            "parley_wal_fsync_seconds", help: "Time of one sync of the log.", bounds: Metrics.latencyBounds)
+        persists = metrics.counter("parley_wal_persists_total", help: "Groups of entries handed to the log.")
+        entries = metrics.counter("parley_wal_entries_total", help: "Entries handed to the log.")
+        leaderChanges = metrics.counter("parley_raft_leader_changes_total", help: "Changes of leader seen.")
+        elections = metrics.counter("parley_raft_elections_total", help: "Elections that this node began.")
+        checkpoints = metrics.counter("parley_checkpoints_total", help: "Checkpoints written.")
+        checkpointBytes = metrics.gauge("parley_checkpoint_bytes", help: "Size of the newest checkpoint.")
+        checkpointSeconds = metrics.gauge(
+            "parley_checkpoint_seconds", help: "How long the newest checkpoint took.")
+        peerBytesSent = metrics.counter("parley_peer_sent_bytes_total", help: "Bytes sent to peers in requests.")
+        unknownOutcomes = metrics.counter(
+            "parley_outcome_unknown_total", help: "Writes whose outcome was unknown when they were answered.")
+        let names = [
+            ("parley_raft_term", "The node's term."), ("parley_raft_is_leader", "1 if this node leads."),
+            ("parley_raft_commit_index", "Last committed entry."),
+            ("parley_raft_applied_index", "Last applied entry."),
+            ("parley_raft_last_index", "Last entry of the log."),
+            ("parley_store_revision", "The store's revision."), ("parley_store_keys", "Keys in the store."),
+            ("parley_store_bytes", "Bytes of keys and values."), ("parley_read_lag_seconds", "Age of this node's state."),
+            ("parley_wal_bytes", "Bytes of the log on disk."), ("parley_http_connections", "Open connections."),
+            ("parley_requests_pending", "Requests that wait for the replica."),
+            ("parley_waiters", "Answers that are held back."), ("parley_storage_short", "1 if the disk is full."),
+            ("parley_uptime_seconds", "Age of the process."),
+            ("parley_http_received_bytes", "Bytes read from clients and peers."),
+            ("parley_http_sent_bytes", "Bytes written to clients and peers."),
+        ]
+        var gauges: [(name: String, gauge: Metrics.Gauge)] = []
+        for (name, help) in names { gauges.append((name, metrics.gauge(name, help: help))) }
+        self.gauges = gauges
+        linkFamilies = [
+            metrics.family(
+                "parley_peer_messages_sent", .gauge, help: "Messages sent, by peer.", labels: ["peer"]),
+            metrics.family(
+                "parley_peer_messages_received", .gauge, help: "Messages received, by peer.", labels: ["peer"]),
+            metrics.family(
+                "parley_peer_requests_failed", .gauge, help: "Requests without an answer, by peer.",
+                labels: ["peer"]),
+            metrics.family(
+                "parley_peer_rtt_seconds", .gauge, help: "Smoothed time of a request, by peer.",
+                labels: ["peer"]),
+        ]
+    }
+
+    /// A request was understood; `nil` is one that leads nowhere.
+    mutating func began(_ route: RouteID?, _ method: Method) {
+        let key = RouteKey(route: route, method: method)
+        if let counter = requestCounters[key] { return metrics.increment(counter) }
+        let template = route?.entry.pattern ?? "none"
+        let counter = metrics.counter(in: requestsFamily, [template, "\(method)".lowercased()])
+        requestCounters[key] = counter
+        metrics.increment(counter)
+    }
+
+    mutating func answered(_ status: Int) {
+        if status == 504 { metrics.increment(unknownOutcomes) }
+        if let counter = responseCounters[status] { return metrics.increment(counter) }
+        let counter = metrics.counter(in: responsesFamily, ["\(status)"])
+        responseCounters[status] = counter
+        metrics.increment(counter)
+    }
+
+    mutating func persisting(_ persist: Persist) {
+        metrics.increment(persists)
+        metrics.increment(entries, by: UInt64(persist.entries.count))
+    }
+
+    mutating func synced(_ span: Instant.Span, persists: Int) {
+        metrics.observe(Double(span.nanoseconds) / 1e9, in: syncs)
+    }
+
+    mutating func transitioned(_ transition: Transition) {
+        if transition.to == .candidate && transition.from != .candidate { metrics.increment(elections) }
+        if let leader = transition.leader, leader != lastLeader {
+            lastLeader = leader
+            metrics.increment(leaderChanges)
+        }
+    }
+
+    mutating func checkpointed(bytes: Int, took: Instant.Span) {
+        metrics.increment(checkpoints)
+        metrics.set(checkpointBytes, to: bytes)
+        metrics.set(checkpointSeconds, to: Double(took.nanoseconds) / 1e9)
+    }
+
+    mutating func peerBytes(_ count: Int) { metrics.increment(peerBytesSent, by: UInt64(count)) }
+
+    mutating func exposition(
+        openMetrics: Bool, status: NodeStatus, server: HTTPServer.Counters, openConnections: Int, requests: Int,
+        waiters: Int, links: [PeerLink]
+    ) -> [UInt8] {
+        let values: [Double] = [
+            Double(status.term.rawValue), status.role == .leader ? 1 : 0, Double(status.commitIndex.rawValue),
+            Double(status.appliedIndex.rawValue), Double(status.lastIndex.rawValue),
+            Double(status.revision.rawValue), Double(status.keyCount), Double(status.logicalBytes),
+            Double(status.lag.nanoseconds) / 1e9, Double(status.logBytes), Double(openConnections),
+            Double(requests), Double(waiters), status.isShortOfSpace ? 1 : 0,
+            Double(status.uptime.nanoseconds) / 1e9, Double(server.bytesReceived), Double(server.bytesSent),
+        ]
+        for (place, gauge) in gauges.enumerated() { metrics.set(gauge.gauge, to: values[place]) }
+        for link in links {
+            let rtt = Double(link.roundTrip?.nanoseconds ?? 0) / 1e9
+            let numbers = [Double(link.sent), Double(link.received), Double(link.failures), rtt]
+            for (place, family) in linkFamilies.enumerated() {
+                metrics.set(metrics.gauge(in: family, [link.name]), to: numbers[place])
+            }
+        }
+        return metrics.exposition(openMetrics ? .openMetrics : .prometheus)
+    }
+}

@@ -1,0 +1,128 @@
+import Primitives
+
+// The one decoder of commands. It lends out parts of the payload instead of copying them, so that applying
+// a put copies its value once, into the record.
+
+/// A decoded command whose keys and values point into the payload.
+@unsafe struct CommandView {
+    let requestID: RequestID
+    let time: WallTime
+    let principal: UnsafeRawBufferPointer
+    let operation: OperationView
+
+    /// Reads all of `payload`, so that nothing of a malformed command is ever carried out.
+    init(_ payload: UnsafeRawBufferPointer) throws(CommandError) {
+        var reader = unsafe RawReader(payload)
+        do {
+            let version = try unsafe reader.byte()
+            guard version == Command.formatVersion else { throw CommandError.unknownVersion(version) }
+            unsafe requestID = unsafe RequestID(high: try reader.fixed(), low: try reader.fixed())
+            unsafe time = unsafe WallTime(milliseconds: try reader.fixed())
+            unsafe principal = try unsafe reader.sized(upTo: 65_535)
+            guard unsafe String(validating: principal, as: UTF8.self) != nil else {
+                throw CommandError.malformed
+            }
+            let number = try unsafe reader.byte()
+            guard let code = OperationCode(rawValue: number) else {
+                throw CommandError.unknownOperation(number)
+            }
+            unsafe operation = try unsafe OperationView(code, &reader)
+            try unsafe reader.expectEnd()
+        } catch let error as CommandError {
+            throw error
+        } catch {
+            throw .malformed
+        }
+    }
+}
+
+/// A write of a batch, pointing into the payload.
+@unsafe struct PutView {
+    let key, value: UnsafeRawBufferPointer
+}
+
+/// An operation whose keys and values point into the payload.
+@unsafe enum OperationView {
+    case put(PutView, guard: Guard?, returnPrevious: Bool)
+    case delete(UnsafeRawBufferPointer, guard: Guard?, returnPrevious: Bool, mustExist: Bool)
+    case deleteRange(start: UnsafeRawBufferPointer, end: UnsafeRawBufferPointer?)
+    case increment(UnsafeRawBufferPointer, by: Int64)
+    case batch([PutView], createOnly: Bool)
+    case compact(Revision)
+
+    init(_ code: OperationCode, _ reader: inout RawReader) throws(ByteReaderError) {
+        switch code {
+        case .put:
+            let (condition, flags) = try unsafe OperationView.readGuard(&reader, flags: 4)
+            unsafe self = unsafe .put(
+                try OperationView.readPut(&reader), guard: condition, returnPrevious: flags & 4 != 0)
+        case .delete:
+            let (condition, flags) = try unsafe OperationView.readGuard(&reader, flags: 12)
+            unsafe self = unsafe .delete(
+                try OperationView.readKey(&reader), guard: condition, returnPrevious: flags & 4 != 0,
+                mustExist: flags & 8 != 0)
+        case .deleteRange:
+            let start = try unsafe reader.sized(upTo: Limits.keyBytes)
+            let end = try unsafe reader.bool() ? try reader.sized(upTo: Limits.keyBytes) : nil
+            unsafe self = unsafe .deleteRange(start: start, end: end)
+        case .increment:
+            let by = try unsafe reader.signed()
+            unsafe self = unsafe .increment(try OperationView.readKey(&reader), by: by)
+        case .batch:
+            let createOnly = try unsafe reader.bool()
+            let count = try unsafe reader.count(upTo: Limits.batchCount)
+            var puts: [PutView] = unsafe []
+            unsafe puts.reserveCapacity(min(count, reader.rest.count / 3))
+            for _ in 0..<count { unsafe puts.append(try OperationView.readPut(&reader)) }
+            unsafe self = unsafe .batch(puts, createOnly: createOnly)
+        case .compact:
+            unsafe self = unsafe .compact(Revision(try reader.varint()))
+        }
+    }
+
+    private static func readKey(_ reader: inout RawReader) throws(ByteReaderError) -> UnsafeRawBufferPointer {
+        let key = try unsafe reader.sized(upTo: Limits.keyBytes)
+        guard key.count > 0 else { throw .malformed }
+        return unsafe key
+    }
+
+    private static func readPut(_ reader: inout RawReader) throws(ByteReaderError) -> PutView {
+        let key = try unsafe readKey(&reader)
+        return unsafe PutView(key: key, value: try reader.sized(upTo: Limits.valueBytes))
+    }
+
+    private static func readGuard(
+        _ reader: inout RawReader, flags allowed: UInt8
+    ) throws(ByteReaderError) -> (Guard?, UInt8) {
+        let byte = try unsafe reader.byte()
+        guard byte & ~(allowed | 3) == 0 else { throw .malformed }
+        switch byte & 3 {
+        case 0: return (nil, byte)
+        case 1: return unsafe (.revision(Revision(try reader.varint())), byte)
+        case 2: return (.absent, byte)
+        default: return (.exists, byte)
+        }
+    }
+
+    /// The operation with bytes of its own.
+    func copied() -> Operation {
+        switch unsafe self {
+        case .put(let put, let condition, let returnPrevious):
+            unsafe .put(
+                key: [UInt8](put.key), value: [UInt8](put.value), guard: condition,
+                returnPrevious: returnPrevious)
+        case .delete(let key, let condition, let returnPrevious, let mustExist):
+            unsafe .delete(
+                key: [UInt8](key), guard: condition, returnPrevious: returnPrevious, mustExist: mustExist)
+        case .deleteRange(let start, let end):
+            unsafe .deleteRange(KeyRange(start: [UInt8](start), end: end.map { unsafe [UInt8]($0) }))
+        case .increment(let key, let by):
+            unsafe .increment(key: [UInt8](key), by: by)
+        case .batch(let puts, let createOnly):
+            unsafe .batch(
+                puts.map { unsafe BatchPut(key: [UInt8]($0.key), value: [UInt8]($0.value)) },
+                createOnly: createOnly)
+        case .compact(let revision): .compact(revision)
+        }
+    }
+}

@@ -1,0 +1,214 @@
+public import Primitives
+
+// Applying commands. It uses nothing but the command and the state, so that replicas agree; a command is
+// checked as a whole before anything is changed.
+
+extension Keyspace {
+    /// Applies the next log entry's command. See ``skip(index:term:)`` for what is demanded of `index`.
+    public mutating func apply(_ command: Command, index: LogIndex, term: Term) -> Outcome {
+        apply(encoded: command.encode(), index: index, term: term)
+    }
+
+    /// Applies the next log entry's command from its binary form, without copying more of it than is kept.
+    ///
+    /// Bytes that are no command change nothing and are refused. See ``skip(index:term:)`` for what is
+    /// demanded of `index`.
+    public mutating func apply(encoded payload: [UInt8], index: LogIndex, term: Term) -> Outcome {
+        advance(to: index, term)
+        return unsafe payload.withUnsafeBytes { bytes in
+            do throws(CommandError) {
+                return unsafe carryOut(try CommandView(bytes))
+            } catch {
+                return .refused(.malformedCommand)
+            }
+        }
+    }
+
+    private mutating func carryOut(_ command: CommandView) -> Outcome {
+        lastTime = unsafe max(lastTime, command.time)
+        let before = events.count
+        let outcome = unsafe carryOut(command.operation)
+        freeHistory(added: events.count - before)
+        return outcome
+    }
+
+    private mutating func carryOut(_ operation: OperationView) -> Outcome {
+        switch unsafe operation {
+        case .put(let put, let condition, let returnPrevious):
+            return unsafe self.put(put, condition, returnPrevious: returnPrevious)
+        case .delete(let key, let condition, let returnPrevious, let mustExist):
+            return unsafe delete(key, condition, returnPrevious: returnPrevious, mustExist: mustExist)
+        case .deleteRange(let start, let end):
+            return unsafe deleteRange(start, end)
+        case .increment(let key, let by):
+            return unsafe increment(key, by: by)
+        case .batch(let puts, let createOnly):
+            return unsafe batch(puts, createOnly: createOnly)
+        case .compact(let target):
+            return compact(target)
+        }
+    }
+
+    // MARK: Operations
+
+    private mutating func put(_ put: PutView, _ condition: Guard?, returnPrevious: Bool) -> Outcome {
+        if let condition, let refusal = unsafe refusal(of: condition, for: put.key) {
+            return .refused(refusal)
+        }
+        revision = revision.next
+        let (record, old) = unsafe write(key: put.key, value: put.value)
+        let previous = returnPrevious ? old.map { Row($0).item } : nil
+        return .put(
+            PutOutcome(
+                revision: revision, createRevision: Revision(record.header.createRevision),
+                version: record.header.version, previous: previous))
+    }
+
+    private mutating func delete(
+        _ key: UnsafeRawBufferPointer, _ condition: Guard?, returnPrevious: Bool, mustExist: Bool
+    ) -> Outcome {
+        if let condition, let refusal = unsafe refusal(of: condition, for: key) { return .refused(refusal) }
+        guard unsafe current.find(Place(key)) != nil else {
+            return mustExist
+                ? .refused(.keyNotFound) : .deleted(count: 0, revision: revision, previous: nil)
+        }
+        revision = revision.next
+        let old = unsafe erase(key)
+        return .deleted(count: 1, revision: revision, previous: returnPrevious ? Row(old).item : nil)
+    }
+
+    private mutating func deleteRange(
+        _ start: UnsafeRawBufferPointer, _ end: UnsafeRawBufferPointer?
+    ) -> Outcome {
+        var doomed: [Record] = []
+        if unsafe end.map({ unsafe Place.compare(start, $0) < 0 }) ?? true {
+            unsafe current.scan(from: Place(start), to: end.map { unsafe Place($0) }) { record in
+                doomed.append(record)
+                return true
+            }
+        }
+        if !doomed.isEmpty { revision = revision.next }
+        for record in doomed { _ = unsafe erase(record.key) }
+        return .deleted(count: doomed.count, revision: revision, previous: nil)
+    }
+
+    private mutating func increment(_ key: UnsafeRawBufferPointer, by: Int64) -> Outcome {
+        var number: Int64 = 0
+        if let record = unsafe current.find(Place(key))?.takeUnretainedValue() {
+            guard let value = unsafe parseInteger(record.value) else { return .refused(.notAnInteger) }
+            number = value
+        }
+        let (sum, overflow) = number.addingReportingOverflow(by)
+        guard !overflow else { return .refused(.overflow) }
+        revision = revision.next
+        var text = String(sum)
+        let record = text.withUTF8 { unsafe write(key: key, value: UnsafeRawBufferPointer($0)).record }
+        return .incremented(value: sum, revision: revision, version: record.header.version)
+    }
+
+    /// Decimal digits, with a minus sign if negative, and nothing else; nil unless it fits an `Int64`.
+    private func parseInteger(_ text: UnsafeRawBufferPointer) -> Int64? {
+        let isNegative = unsafe text.first == UInt8(ascii: "-")
+        let digits = unsafe text.dropFirst(isNegative ? 1 : 0)
+        guard unsafe !digits.isEmpty else { return nil }
+        var number: Int64 = 0
+        for place in unsafe digits.indices {
+            let character = unsafe digits[place]
+            guard case 48...57 = character else { return nil }
+            let digit = Int64(character - 48)
+            let (tenfold, overflow) = number.multipliedReportingOverflow(by: 10)
+            let (next, overflowAgain) = tenfold.addingReportingOverflow(isNegative ? -digit : digit)
+            if overflow || overflowAgain { return nil }
+            number = next
+        }
+        return number
+    }
+
+    /// Writes are carried out in the order of their keys, so that the events of a revision are sorted.
+    private mutating func batch(_ puts: [PutView], createOnly: Bool) -> Outcome {
+        let order = unsafe puts.indices.sorted { a, b in
+            let order = unsafe Place.compare(puts[a].key, puts[b].key)
+            return order == 0 ? a < b : order < 0
+        }
+        let next = revision.next
+        var results = unsafe [BatchResult](repeating: .put(next), count: puts.count)
+        var isChanged = false
+        for (place, index) in order.enumerated() {
+            let put = unsafe puts[index]
+            let isRepeatedLater =
+                unsafe place + 1 < order.count && Place.compare(puts[order[place + 1]].key, put.key) == 0
+            if createOnly, unsafe current.find(Place(put.key)) != nil {
+                results[index] = .exists
+            } else if createOnly || !isRepeatedLater {
+                revision = next
+                isChanged = true
+                _ = unsafe write(key: put.key, value: put.value)
+            }
+        }
+        assert(isChanged == (revision == next))
+        return .batch(results, revision: revision)
+    }
+
+    private mutating func compact(_ target: Revision) -> Outcome {
+        guard target > compactRevision else {
+            return .refused(.compacted(compact: compactRevision, current: revision))
+        }
+        guard target <= revision else { return .refused(.futureRevision(current: revision)) }
+        compactRevision = target
+        return .compacted(target)
+    }
+
+    // MARK: Changes of one key
+
+    private func refusal(of condition: Guard, for key: UnsafeRawBufferPointer) -> Refusal? {
+        let record = unsafe current.find(Place(key))?.takeUnretainedValue()
+        let holds =
+            switch condition {
+            case .revision(let revision): record?.modRevision == revision
+            case .absent: record == nil
+            case .exists: record != nil
+            }
+        return holds ? nil : .preconditionFailed(current: record?.modRevision)
+    }
+
+    /// Writes a value at ``revision``, which the caller has raised.
+    private mutating func write(
+        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) -> (record: Record, old: Record?) {
+        let revision = revision
+        var made: Record?
+        let old = unsafe current.update(at: Place(key)) { old in
+            let record = unsafe Record.make(
+                key: key, value: value,
+                createRevision: old.map { Revision($0.header.createRevision) } ?? revision,
+                modRevision: revision, version: (old?.header.version ?? 0) + 1)
+            made = record
+            return record
+        }
+        let record = made!  // `update` calls its closure exactly once.
+        events.append(Event(revision: revision, time: lastTime, record: record))
+        if let old {
+            logicalBytes += value.count - Int(old.header.valueCount)
+            keep(old)
+        } else {
+            logicalBytes += key.count + value.count
+        }
+        return (record, old)
+    }
+
+    /// Deletes a key that exists at ``revision``, which the caller has raised.
+    private mutating func erase(_ key: UnsafeRawBufferPointer) -> Record {
+        let tombstone = unsafe Record.tombstone(key: key, modRevision: revision)
+        let old = unsafe current.removeExisting(at: Place(key))
+        logicalBytes -= Int(old.header.keyCount) + Int(old.header.valueCount)
+        events.append(Event(revision: revision, time: lastTime, record: tombstone))
+        keep(old)
+        keep(tombstone)
+        return old
+    }
+
+    private mutating func keep(_ record: Record) {
+        historyBytes += record.cost
+        past.insert(record)
+    }
+}

@@ -1,0 +1,58 @@
+import Primitives
+
+/// A 64-bit checksum of a sequence of words: good against accidents, not against an enemy.
+struct WordHash: Sendable, Equatable {
+    private(set) var value: UInt64 = 0x243f_6a88_85a3_08d3
+
+    mutating func add(_ word: UInt64) {
+        value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
+        value ^= value >> 29
+    }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        add(UInt64(bytes.count))
+        var place = 0
+        while place < bytes.count {
+            unsafe add(Place.prefix(of: bytes, skipping: place))
+            place += 8
+        }
+    }
+
+    mutating func add(_ record: Record) {
+        add(record.header.createRevision)
+        add(record.header.modRevision)
+        add(record.header.version)
+        unsafe add(record.key)
+        unsafe add(record.value)
+    }
+}
+
+extension Keyspace {
+    /// A checksum of everything that decides what this state answers and becomes: equal on all replicas at
+    /// equal ``appliedIndex``, and after a checkpoint was restored. It reads every record.
+    public var digest: UInt64 {
+        var hash = WordHash()
+        let numbers = [
+            appliedIndex.rawValue, appliedTerm.rawValue, revision.rawValue, compactRevision.rawValue,
+            UInt64(bitPattern: lastTime.milliseconds), UInt64(current.count), UInt64(past.count),
+            UInt64(events.count), UInt64(logicalBytes), UInt64(historyBytes),
+        ]
+        for number in numbers { hash.add(number) }
+        let start = unsafe Place(UnsafeRawBufferPointer(start: nil, count: 0))
+        unsafe current.scan(from: start, to: nil) { record in
+            hash.add(record)
+            return true
+        }
+        unsafe past.scan(from: start, to: nil) { record in
+            hash.add(record)
+            return true
+        }
+        for place in 0..<events.count {
+            let event = events[place]
+            hash.add(event.revision.rawValue)
+            hash.add(UInt64(bitPattern: event.time.milliseconds))
+            if let record = unsafe event.record { unsafe hash.add(record.key) }
+        }
+        return hash.value
+    }
+}

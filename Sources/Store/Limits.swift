@@ -1,0 +1,25 @@
+/// Bounds of the store. They decide what `apply` does, so every replica of a group must have the same.
+public struct Limits: Sendable, Equatable {
+    /// History keeps at least this many of the newest revisions (unless ``historyBytes`` is exceeded).
+    public var minimumRevisions: UInt64 = 10_000
+    /// History keeps at most this many of the newest revisions.
+    public var maximumRevisions: UInt64 = 100_000
+    /// Between the two bounds, what is younger than this is kept; in milliseconds.
+    public var historyAge: Int64 = 300_000
+    /// Superseded versions cost at most this many bytes, whatever the other bounds say.
+    public var historyBytes: Int = 256 << 20
+    /// A command frees at least this many steps of history that is due, and twice what it added.
+    public var stepsPerCommand: Int = 4
+    /// A command frees at most this many steps, however much it added.
+    public var maximumStepsPerCommand: Int = 1024
+
+    /// The defaults.
+    public init() {}
+
+    /// No key is longer than this, in bytes; a limit of the binary formats.
+    public static let keyBytes = 65_535
+    /// No value is longer than this, in bytes; a limit of the binary formats.
+    public static let valueBytes = 16 << 20
+    /// No batch has more writes than this; a limit of the binary format.
+    public static let batchCount = 65_536
+}
