@@ -66,6 +66,7 @@ let package = Package(
             ], swiftSettings: common),
 
         // Faces
+        .target(name: "COpenAPI"),
         .target(
             name: "API",
             dependencies: ["Primitives", "JSON", "HTTP", "Consensus", "Store", "COpenAPI"],
@@ -83,9 +84,11 @@ let package = Package(
         // Tests
         .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: common),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: common),
-        .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: common),
-        .testTarget(name: "ConsensusTests", dependencies: ["Consensus"], swiftSettings: common),
-        .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: common),
-        .testTarget(name: "WALTests", dependencies: ["WAL"], swiftSettings: common),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Primitives"], swiftSettings: common),
+        .testTarget(
+            name: "ConsensusTests", dependencies: ["Consensus", "Primitives"], exclude: ["Scenarios"],
+            swiftSettings: common),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Primitives"], swiftSettings: common),
+        .testTarget(name: "WALTests", dependencies: ["WAL", "Consensus", "Primitives"], swiftSettings: common),
     ]
 )

@@ -116,8 +116,10 @@ struct PageLink: Sendable {
         let kept = query.split(separator: UInt8(ascii: "&")).filter { part in
             !part.starts(with: "cursor=".utf8) && !part.starts(with: "rev=".utf8)
         }
-        var target = String(decoding: path, as: UTF8.self) + "?"
-        for part in kept { target += String(decoding: part, as: UTF8.self) + "&" }
-        return "<\(target)cursor=\(cursor)>; rel=\"next\""
+        var target = path + [UInt8(ascii: "?")]
+        for part in kept { target += part + [UInt8(ascii: "&")] }
+        // Brackets of the path or query would end the link too early.
+        let link = String(decoding: target, as: UTF8.self).replacing("<", with: "%3C").replacing(">", with: "%3E")
+        return "<\(link)cursor=\(cursor)>; rel=\"next\""
     }
 }

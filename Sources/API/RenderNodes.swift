@@ -20,14 +20,18 @@ extension API {
         switch plan.view {
         case .state: return json { writeState(status, to: &$0) }
         case .cluster: return json { writeCluster(status, to: &$0) }
-        case .members: return json { writeMembers(status, to: &$0) }
+        case .members:
+            return json { json in
+                json.field("revision", status.revision)
+                write(status.members, named: "items", to: &json)
+            }
         case .member(let name):
             guard let member = status.members.first(where: { $0.name == name }) else {
                 return problem(
                     .memberNotFound, detail: "no member is called '\(readable(name.utf8))'", traits: traits,
                     context: context)
             }
-            return json { write(member, to: &$0) }
+            return json { writeFields(of: member, to: &$0) }
         case .leader: return render(leaderOf: status, traits: traits, context: context)
         case .raft: return json { writeRaft(status, to: &$0) }
         case .raftLog: return json { writeLog(status, to: &$0) }
@@ -130,26 +134,18 @@ extension API {
         json.field("quorum", status.quorum)
         json.field("health", status.clusterHealth.rawValue)
         json.field("fault_tolerance", status.faultTolerance)
-        json.name("members")
-        json.beginArray()
-        for member in status.members { write(member, to: &json) }
-        json.endArray()
+        write(status.members, named: "members", to: &json)
     }
 
-    private func writeMembers(_ status: NodeStatus, to json: inout JSONWriter) {
-        json.field("revision", status.revision)
-        json.name("items")
+    private func write(_ members: [NodeStatus.Member], named name: String, to json: inout JSONWriter) {
+        json.name(name)
         json.beginArray()
-        for member in status.members {
+        for member in members {
             json.beginObject()
             writeFields(of: member, to: &json)
             json.endObject()
         }
         json.endArray()
-    }
-
-    private func write(_ member: NodeStatus.Member, to json: inout JSONWriter) {
-        writeFields(of: member, to: &json)
     }
 
     private func writeFields(of member: NodeStatus.Member, to json: inout JSONWriter) {

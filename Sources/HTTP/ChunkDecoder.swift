@@ -12,8 +12,8 @@ struct ChunkDecoder: Sendable {
     private var extensionBytes = 0
     private var trailerBytes = 0
 
-    /// Takes in what is there from `place` on, moves `place` behind what is done with, and appends the data to
-    /// `body`, which may grow to `limit`. True: the body is complete.
+    /// Takes in what is there from `place` on, moves `place` behind what is done with, and appends the data
+    /// to `body`, which may grow to `limit`. True: the body is complete.
     mutating func advance(
         _ input: [UInt8], from place: inout Int, into body: inout [UInt8], limit: Int, _ limits: Limits
     ) throws(ProtocolError) -> Bool {

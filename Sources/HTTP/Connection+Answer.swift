@@ -11,8 +11,8 @@ extension Connection {
         case untilClose
     }
 
-    /// Answers the request under way. Does nothing if the connection was given up meanwhile; stops the process
-    /// if there is no request under way.
+    /// Answers the request under way. Does nothing if the connection was given up meanwhile; stops the
+    /// process if there is no request under way.
     public mutating func respond(_ response: Response, at moment: Moment) {
         guard phase != .ended else { return }
         precondition(phase == .answering, "there is no request to answer")
@@ -32,9 +32,9 @@ extension Connection {
         answered(closes: closes, at: moment)
     }
 
-    /// Begins an answer whose body comes in pieces: with `length` under `Content-Length`, otherwise chunked, or
-    /// ended by closing for HTTP/1.0. `head.body` is its first piece. Does nothing if the connection was given up
-    /// meanwhile; stops the process if there is no request under way.
+    /// Begins an answer whose body comes in pieces: with `length` under `Content-Length`, otherwise chunked,
+    /// or ended by closing for HTTP/1.0. `head.body` is its first piece. Does nothing if the connection was
+    /// given up meanwhile; stops the process if there is no request under way.
     public mutating func beginStream(_ head: Response, length: Int? = nil, at moment: Moment) {
         guard phase != .ended else { return }
         precondition(phase == .answering, "there is no request to answer")
@@ -75,8 +75,8 @@ extension Connection {
     /// How many bytes the stream takes now; more only if nothing waits at all.
     public var streamRoom: Int { max(0, limits.outputBuffer - outputCount) }
 
-    /// Ends the stream, after `last`, which is taken even if the buffer is full. A stream that is shorter than
-    /// its announced length closes the connection, so that the client sees that it is cut off.
+    /// Ends the stream, after `last`, which is taken even if the buffer is full. A stream that is shorter
+    /// than its announced length closes the connection, so that the client sees that it is cut off.
     public mutating func endStream(_ last: [UInt8] = [], at moment: Moment) {
         guard phase == .streaming else { return }
         willOutput(at: moment)

@@ -2,14 +2,14 @@ public import Primitives
 
 /// One HTTP/1.1 connection as the server sees it, without the socket.
 ///
-/// The driver hands in what it received and asks for the next request; answers come back as bytes in ``output``.
-/// Requests are parsed one at a time: the next pipelined one only after the present one was answered. Whatever the
-/// segmentation of the input, the requests and the output are the same.
+/// The driver hands in what it received and asks for the next request; answers come back as bytes in
+/// ``output``. Requests are parsed one at a time: the next pipelined one only after the present one was
+/// answered. Whatever the segmentation of the input, the requests and the output are the same.
 ///
-/// The driver's loop: read while ``wantsRead``; ``received(_:at:)`` or ``receivedEnd(at:)``; take ``nextRequest()``;
-/// write ``output`` and tell ``wrote(_:at:)``; when ``wantsShutdown``, shut down the sending side and tell
-/// ``didShutdown(at:)``; when ``shouldClose``, close; at ``deadline``, ``expire(at:)``. Any of these calls may make a
-/// request available.
+/// The driver's loop: read while ``wantsRead``; ``received(_:at:)`` or ``receivedEnd(at:)``; take
+/// ``nextRequest()``; write ``output`` and tell ``wrote(_:at:)``; when ``wantsShutdown``, shut down the
+/// sending side and tell ``didShutdown(at:)``; when ``shouldClose``, close; at ``deadline``, ``expire(at:)``.
+/// Any of these calls may make a request available.
 public struct Connection: Sendable {
     /// Decides about a request when its head is complete and before its body is read. A response refuses it:
     /// it is sent at once, without `100 (Continue)`, and the connection is closed.

@@ -42,8 +42,8 @@ func forEachElement(_ bytes: Span<UInt8>, _ range: Range<Int>, _ body: (Range<In
     body(trimmed(bytes, start..<range.upperBound))
 }
 
-/// Whether `range` is `host [":" port]` (RFC 3986, section 3.2) without user information, or empty. A comma, which
-/// the RFC allows in names, is refused: it would be a list of hosts.
+/// Whether `range` is `host [":" port]` (RFC 3986, section 3.2) without user information, or empty. A comma,
+/// which the RFC allows in names, is refused: it would be a list of hosts.
 func isAuthority(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
     var place = range.lowerBound
     let end = range.upperBound

@@ -1,5 +1,5 @@
-/// Reads the head of a request (RFC 9112, sections 2 to 5) line by line. A line is looked at when it is complete,
-/// so that nothing depends on how the bytes were cut; only lengths are checked before.
+/// Reads the head of a request (RFC 9112, sections 2 to 5) line by line. A line is looked at when it is
+/// complete, so that nothing depends on how the bytes were cut; only lengths are checked before.
 ///
 /// All places are relative to the beginning of the head, which must stay the same until the head is
 /// complete.
@@ -311,8 +311,8 @@ struct HeadParser: Sendable {
         }
     }
 
-    /// Only `chunked` is accepted. A list that ends in it is a coding that we do not know (501); anything else
-    /// leaves the end of the body in doubt (400).
+    /// Only `chunked` is accepted. A list that ends in it is a coding that we do not know (501); anything
+    /// else leaves the end of the body in doubt (400).
     private func check(_ bytes: Span<UInt8>, coding: Range<Int>) throws(ProtocolError) {
         if equals(bytes, coding, "chunked") { return }
         var (isList, chunked, endsChunked) = (true, 0, false)

@@ -1,7 +1,7 @@
 public import Primitives
 
-/// What a connection has to be told about the driver's present turn: the time, and the `Date` and `Server` lines
-/// that every response of the turn carries. The lines are formatted once a second, not once a response.
+/// What a connection has to be told about the driver's present turn: the time, and the `Date` and `Server`
+/// lines that every response of the turn carries. The lines are formatted once a second, not once a response.
 public struct Moment: Sendable {
     /// The present on the monotonic clock.
     public private(set) var now: Instant

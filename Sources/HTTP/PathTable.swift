@@ -19,7 +19,8 @@ struct PathTable: Sendable {
             if index == patterns.count { patterns.append(PathPattern(route.pattern)) }
             patterns[index].add(route.method, at: place)
         }
-        // Literals before captures, and captures of one segment before those of many: the closest pattern wins.
+        // Literals before captures, and captures of one segment before those of many: the closest pattern
+        // wins.
         self.patterns = patterns.enumerated().sorted { a, b in
             (a.element.looseness, -a.element.literal.count, a.offset)
                 < (b.element.looseness, -b.element.literal.count, b.offset)

@@ -1,7 +1,7 @@
 /// Percent-encoding (RFC 3986, section 2.1).
 public enum Percent {
-    /// The bytes that `encoded` stands for, or nil if a `%` is not followed by two hexadecimal digits. It decodes
-    /// once: `%2541` is `%41`. With `plusIsSpace`, as in forms, `+` is a space.
+    /// The bytes that `encoded` stands for, or nil if a `%` is not followed by two hexadecimal digits. It
+    /// decodes once: `%2541` is `%41`. With `plusIsSpace`, as in forms, `+` is a space.
     public static func decode(_ encoded: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
         decodedIfNeeded(encoded, plusIsSpace: plusIsSpace).map { Array($0) }
     }

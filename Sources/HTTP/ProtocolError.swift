@@ -1,5 +1,5 @@
-/// Why a request was refused before anyone saw it. The connection answers and closes: after a doubt about framing
-/// nothing that follows can be trusted to be what the client meant.
+/// Why a request was refused before anyone saw it. The connection answers and closes: after a doubt about
+/// framing nothing that follows can be trusted to be what the client meant.
 public struct ProtocolError: Error, Sendable {
     /// The kinds of refusal, each with its status and its name in the error catalogue.
     public enum Code: String, Sendable, CaseIterable {

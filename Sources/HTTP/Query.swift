@@ -8,8 +8,8 @@ public enum QueryError: Error, Equatable, Sendable {
     case nameNotText(parameter: Int)
 }
 
-/// The parameters of a request in their order (`application/x-www-form-urlencoded`: `+` is a space). Names are
-/// text, values are bytes, and repeated names stay visible, so that the caller can refuse them.
+/// The parameters of a request in their order (`application/x-www-form-urlencoded`: `+` is a space). Names
+/// are text, values are bytes, and repeated names stay visible, so that the caller can refuse them.
 public struct Query: Sendable, Equatable {
     /// One parameter.
     public struct Parameter: Sendable, Equatable {

@@ -1,7 +1,7 @@
 /// A complete request: head and body.
 ///
-/// The field lines stay where they were received, in one buffer with a table of places; nothing is turned into
-/// text before someone asks for text.
+/// The field lines stay where they were received, in one buffer with a table of places; nothing is turned
+/// into text before someone asks for text.
 public struct Request: Sendable {
     /// What to do.
     public var method: Method
@@ -76,7 +76,8 @@ public struct Request: Sendable {
         self.body = body
     }
 
-    /// The host and port that the client asked for: of an absolute target, or else of `Host`; empty if neither.
+    /// The host and port that the client asked for: of an absolute target, or else of `Host`; empty if
+    /// neither.
     public var authority: ArraySlice<UInt8> { head[authorityStart..<authorityEnd] }
 
     /// Whether the request came with a length or a transfer coding; without, the body is empty because nobody
@@ -85,8 +86,8 @@ public struct Request: Sendable {
         !body.isEmpty || field("content-length") != nil || field("transfer-encoding") != nil
     }
 
-    /// The value of the first field with this name, without the white space around it. `lowercaseName` must be
-    /// in lower case.
+    /// The value of the first field with this name, without the white space around it. `lowercaseName` must
+    /// be in lower case.
     public func field(_ lowercaseName: StaticString) -> ArraySlice<UInt8>? {
         for line in lines where named(lowercaseName, line) { return value(line) }
         return nil

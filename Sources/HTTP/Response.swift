@@ -1,5 +1,5 @@
-/// An answer to a request. Its framing (`Content-Length`, `Transfer-Encoding`, `Connection`), `Date` and `Server`
-/// are the connection's business and cannot be set here.
+/// An answer to a request. Its framing (`Content-Length`, `Transfer-Encoding`, `Connection`), `Date` and
+/// `Server` are the connection's business and cannot be set here.
 public struct Response: Sendable {
     /// The status code, 200...599.
     public var status: Int
@@ -24,8 +24,8 @@ public struct Response: Sendable {
         addField("Content-Type", contentType)
     }
 
-    /// Makes this the only field with that name. Control characters in the value are percent-encoded, so that a
-    /// value can never end its line (the class of CVE-2022-3215).
+    /// Makes this the only field with that name. Control characters in the value are percent-encoded, so that
+    /// a value can never end its line (the class of CVE-2022-3215).
     public mutating func setField(_ name: StaticString, _ value: String) {
         removeField(name)
         addField(name, value)

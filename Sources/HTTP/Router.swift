@@ -1,7 +1,7 @@
 /// One line of the route table.
 ///
-/// A pattern is a path whose segments are literals or captures: `{name}` is one segment, `{name...}` the rest of
-/// the path, slashes included, and only allowed at the end. A capture is never empty.
+/// A pattern is a path whose segments are literals or captures: `{name}` is one segment, `{name...}` the rest
+/// of the path, slashes included, and only allowed at the end. A capture is never empty.
 public struct Route<Handler: Sendable>: Sendable {
     /// The method that is routed.
     public let method: Method
@@ -50,9 +50,10 @@ public enum RouteMatch<Handler: Sendable>: Sendable {
 
 /// Finds the route of a request in a table that is data.
 ///
-/// Literals are compared with the path as it was sent: nothing is decoded, no `.` or `..` segment is resolved and
-/// no slash is merged before a route is chosen, so a path cannot mean one route here and another one to a proxy.
-/// Captures are then decoded once, so `%2F` inside a capture is data. Every path also answers below `/api/v1`.
+/// Literals are compared with the path as it was sent: nothing is decoded, no `.` or `..` segment is resolved
+/// and no slash is merged before a route is chosen, so a path cannot mean one route here and another one to a
+/// proxy. Captures are then decoded once, so `%2F` inside a capture is data. Every path also answers below
+/// `/api/v1`.
 public struct Router<Handler: Sendable>: Sendable {
     /// The table, in the order given.
     public let routes: [Route<Handler>]

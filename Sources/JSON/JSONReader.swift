@@ -11,8 +11,8 @@
 ///     }
 ///     try reader.finish()
 ///
-/// It is strict: see the module's documentation for what is refused. Every value must be read or skipped before the
-/// next name or element is asked for. No input stops the process; a wrong order of calls may.
+/// It is strict: see the module's documentation for what is refused. Every value must be read or skipped
+/// before the next name or element is asked for. No input stops the process; a wrong order of calls may.
 public struct JSONReader: Sendable {
     /// What kind of value comes next.
     public enum Kind: Sendable {
@@ -43,8 +43,8 @@ public struct JSONReader: Sendable {
     /// Reads `text` from its beginning; offsets in errors count from there.
     public init(_ text: ArraySlice<UInt8>) throws(JSONError) { try self.init(Array(text)) }
 
-    /// Where the reader is, in bytes from the beginning of the text: after a name or value that was read; the place
-    /// to tell for an error of the caller's.
+    /// Where the reader is, in bytes from the beginning of the text: after a name or value that was read; the
+    /// place to tell for an error of the caller's.
     public var offset: Int { place }
 
     /// What kind of value comes next. Consumes white space only.

@@ -8,14 +8,15 @@ public import Primitives
 ///     writer.bytesField("value", item.value)
 ///     writer.endObject()
 ///
-/// That every object and array is ended, and that names stand in objects only and once, is the caller's business.
-/// Instants and durations are the caller's too.
+/// That every object and array is ended, and that names stand in objects only and once, is the caller's
+/// business. Instants and durations are the caller's too.
 public struct JSONWriter: Sendable {
     /// What was written so far.
     public private(set) var bytes: [UInt8]
     private let isPretty: Bool
     private var depth = 0
-    /// One bit for each open object or array, the outermost lowest: whether it has had a member or an element.
+    /// One bit for each open object or array, the outermost lowest: whether it has had a member or an
+    /// element.
     private var filled: UInt64 = 0
     private var isAfterName = false
 

@@ -1,8 +1,8 @@
 /// The member names of the objects that are open, to find a name that occurs twice (RFC 7493, section 2.3).
 ///
-/// Names are compared byte by byte after unescaping, not as Swift compares strings: two normalisations of one text
-/// are two names. Small objects are searched, large ones hashed, so that a hostile object costs no more than its
-/// length.
+/// Names are compared byte by byte after unescaping, not as Swift compares strings: two normalisations of one
+/// text are two names. Small objects are searched, large ones hashed, so that a hostile object costs no more
+/// than its length.
 struct MemberNames: Sendable {
     private static let searchLimit = 16
 

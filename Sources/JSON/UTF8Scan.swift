@@ -1,7 +1,7 @@
 // Looking over bytes eight at a time: what strings cost, both ways, is mostly this.
 
-/// How many bytes from `start` on are plain: printable ASCII but `"` and `\`, so that they stand for themselves in
-/// a JSON string.
+/// How many bytes from `start` on are plain: printable ASCII but `"` and `\`, so that they stand for
+/// themselves in a JSON string.
 func plainPrefix(_ bytes: Span<UInt8>, from start: Int) -> Int {
     let raw = unsafe bytes.bytes
     var place = start
@@ -27,8 +27,8 @@ private func isPlain(_ byte: UInt8) -> Bool {
     byte >= 0x20 && byte < 0x80 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
 }
 
-/// The length of the well-formed UTF-8 sequence of a character beyond ASCII at `place` (Unicode, table 3-7), or
-/// nil: no overlong forms, no surrogates, nothing above U+10FFFF.
+/// The length of the well-formed UTF-8 sequence of a character beyond ASCII at `place` (Unicode, table 3-7),
+/// or nil: no overlong forms, no surrogates, nothing above U+10FFFF.
 func sequenceLength(_ bytes: Span<UInt8>, at place: Int) -> Int? {
     let length: Int
     var second: ClosedRange<UInt8> = 0x80...0xbf

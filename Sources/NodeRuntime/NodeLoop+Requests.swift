@@ -216,7 +216,8 @@ extension NodeLoop {
     /// Gives every long list its next part, if the client has taken most of the last one.
     mutating func progressStreams() {
         guard !streams.isEmpty else { return }
-        for connection in streams.keys where server.outputCount(of: connection) < Self.streamBuffer {
+        for connection in streams.keys.sorted(by: { $0.slot < $1.slot })
+        where server.outputCount(of: connection) < Self.streamBuffer {
             if let part = streams[connection]?.next() {
                 if !server.write(connection, part, at: now) { streams[connection] = nil }
             } else {

@@ -80,7 +80,8 @@ struct NodeLoop: ~Copyable {
     }
 
     private var deadline: Instant {
-        if !streams.isEmpty && hasReadyStream { return .zero }
+        // What an answer or a flush has surfaced is for the next turn.
+        if !inbound.isEmpty || hasReadyStream { return .zero }
         var deadline = min(replica.deadline, server.deadline)
         deadline = min(deadline, waiters.deadline)
         for link in links { deadline = min(deadline, link.deadline) }

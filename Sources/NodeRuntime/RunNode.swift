@@ -24,7 +24,7 @@ public func runNode(
         let server = try HTTPServer(
             listeningOn: configuration.listen, limits: httpLimits(),
             maxConnections: configuration.httpMaxConnections, name: "parley/\(parleyVersion)")
-        let restored = try restore(configuration, roster, disk: PosixDisk(), seed: seed, now: Clock.now())
+        let restored = try restore(configuration, roster, disk: PosixDisk(), seed: seed)
         for note in restored.notes { report(.warning(note)) }
         try run(configuration, roster, signals, server, restored, seed: seed, report)
     } catch let error as StartError {

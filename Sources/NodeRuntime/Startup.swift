@@ -17,7 +17,7 @@ struct Restored<D: Disk & Sendable>: ~Copyable {
 
 /// Opens the data folder and brings the state up to the last entry that is known to be committed.
 func restore<D: Disk & Sendable>(
-    _ configuration: NodeConfiguration, _ roster: Roster, disk: D, seed: UInt64, now: Instant
+    _ configuration: NodeConfiguration, _ roster: Roster, disk: D, seed: UInt64
 ) throws(StartError) -> Restored<D> {
     let folder: DataFolder<D>
     let identity: FolderIdentity
@@ -53,7 +53,7 @@ func restore<D: Disk & Sendable>(
                 "the log in \(folder.logDirectory) begins at entry \(log.terms.firstIndex), but the newest sound "
                     + "checkpoint ends at \(base.keyspace.appliedIndex): a checkpoint is missing or damaged")
         }
-        let replica = try replay(configuration, roster, &log, &base, seed: seed, now: now)
+        let replica = try replay(configuration, roster, &log, &base, seed: seed)
         return Restored(folder: folder, log: log, checkpoints: checkpoints, replica: replica, notes: notes)
     } catch let error as StartError {
         throw error
@@ -106,8 +106,7 @@ private func newestCheckpoint<D: Disk>(
 
 /// Applies what the log holds up to the known commit index, and hands the rest to the replica.
 private func replay<D: Disk>(
-    _ configuration: NodeConfiguration, _ roster: Roster, _ log: inout WAL<D>, _ base: inout Base, seed: UInt64,
-    now: Instant
+    _ configuration: NodeConfiguration, _ roster: Roster, _ log: inout WAL<D>, _ base: inout Base, seed: UInt64
 ) throws -> Replica {
     var hardState = log.hardState
     hardState.commit = max(hardState.commit, base.keyspace.appliedIndex)
@@ -140,7 +139,7 @@ private func replay<D: Disk>(
         restored: Raft.Restored(
             hardState: hardState, snapshot: base.reference, log: log.terms,
             configurations: log.recovered.configurations),
-        seed: seed, now: now)
+        seed: seed, now: Clock.now())
     var limits = Replica.Limits()
     limits.checkpointLogBytes = configuration.checkpointLogBytes
     limits.leaderWait = configuration.electionTimeout * 4

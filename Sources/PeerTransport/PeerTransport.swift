@@ -19,8 +19,9 @@ public final class PeerTransport: Sendable {
         public var queuedBytesPerPeer = 32 * 1024 * 1024
         /// How long connecting may take.
         public var connectTimeout = Instant.Span.seconds(1)
-        /// How long a batch may be under way, connecting included.
-        public var sendTimeout = Instant.Span.seconds(5)
+        /// How long a batch may be under way, connecting included. After a network fault heals, this bounds how long
+        /// connections that TCP still retries slowly hold up the peer.
+        public var sendTimeout = Instant.Span.seconds(2)
         /// The longest answer to a batch, in bytes.
         public var answer = 64 * 1024 * 1024
         /// How long batches to a peer fail at once after connecting to it failed: at first, and doubled each time up

@@ -47,7 +47,8 @@ struct EntryCache: Sendable {
     /// that it has cut is never cut shorter here, or it would take what follows for out of order.
     func entries(in range: Range<LogIndex>, maxBytes: Int) -> [Entry]? {
         if range.isEmpty { return [] }
-        guard let first = firstIndex, let last = lastIndex, range.lowerBound >= first, range.lowerBound <= last
+        guard let first = firstIndex, let last = lastIndex, range.lowerBound >= first,
+            range.lowerBound <= last
         else { return nil }
         let start = head + Int(range.lowerBound - first)
         let end = min(entries.count, start + Int(range.upperBound - range.lowerBound))

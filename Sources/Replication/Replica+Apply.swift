@@ -82,7 +82,8 @@ extension Replica {
 
     /// Puts a snapshot of the leader in place of the state.
     mutating func install(
-        _ loaded: Keyspace, _ reference: SnapshotReference, at now: Instant, into effects: inout [ReplicaEffect]
+        _ loaded: Keyspace, _ reference: SnapshotReference, at now: Instant,
+        into effects: inout [ReplicaEffect]
     ) {
         let position = reference.position
         if position.index > checkpoint.position.index { checkpoint = reference }

@@ -140,7 +140,9 @@ extension Replica {
         while let token = reads.renewRound(at: now, askAgainAt: askAgainAt) {
             stepRaft(.read(token: token), at: now, into: &effects)
         }
-        guard !reads.waiting.isEmpty, reads.retryAt <= now, reads.rounds.count < limits.readRounds else { return }
+        guard !reads.waiting.isEmpty, reads.retryAt <= now, reads.rounds.count < limits.readRounds else {
+            return
+        }
         let token = reads.startRound(askAgainAt: askAgainAt)
         stepRaft(.read(token: token), at: now, into: &effects)
     }

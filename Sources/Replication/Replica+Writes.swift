@@ -166,7 +166,8 @@ extension Replica {
         // A term can't begin and be won in one turn, because a candidate's own vote waits for the disk.
         assert(raft.role != .leader || proposals.allSatisfy { $0.term == raft.term })
         stepRaft(
-            .propose(proposals.map { Proposal(kind: .command, payload: $0.payload) }), at: now, into: &effects)
+            .propose(proposals.map { Proposal(kind: .command, payload: $0.payload) }), at: now, into: &effects
+        )
         proposals.removeAll(keepingCapacity: true)
     }
 

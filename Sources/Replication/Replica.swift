@@ -97,7 +97,8 @@ public struct Replica: Sendable {
             raft.commit >= keyspace.appliedIndex,
             "commit index \(raft.commit) below the applied one, \(keyspace.appliedIndex)")
         precondition(
-            tail.first.map { $0.index == keyspace.appliedIndex.next } ?? (raft.lastIndex == keyspace.appliedIndex),
+            tail.first.map { $0.index == keyspace.appliedIndex.next }
+                ?? (raft.lastIndex == keyspace.appliedIndex),
             "the log's tail does not begin after \(keyspace.appliedIndex)")
         self.raft = raft
         self.keyspace = keyspace
@@ -246,7 +247,8 @@ public struct Replica: Sendable {
             effects.append(.readLog(replicate))
             return
         }
-        effects.append(.send(.consensus(replicate.message(from: raft.id, carrying: entries)), to: replicate.to))
+        effects.append(
+            .send(.consensus(replicate.message(from: raft.id, carrying: entries)), to: replicate.to))
     }
 
     /// Fails requests whose time is over.

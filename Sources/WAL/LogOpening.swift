@@ -106,6 +106,7 @@ struct LogOpening<D: Disk> {
                 reason: "the segment is missing")
         }
         view = LogView(after: segments[0].base)
+        if first > 0 { notes.append("the log starts anew after \(segments[0].base): older segments removed") }
     }
 
     private mutating func scan(_ place: Int) throws(WALError) {
@@ -117,6 +118,7 @@ struct LogOpening<D: Disk> {
             view = LogView(after: segment.base)
             view.hardState = hardState
             configurations = []
+            notes.append("an interrupted cut was finished: the log begins after \(segment.base)")
         }
         guard place == 0 || segment.base == view.terms.last else {
             throw corrupt(segment, 0, "it follows \(segment.base), but the log ends at \(view.terms.last)")
@@ -137,6 +139,11 @@ struct LogOpening<D: Disk> {
                 throw corrupt(segment, scanner.offset, "the record at \(proof) says this was durable")
             }
             (end, chain) = (scanner.offset, scanner.chain)
+            let isTorn = try attempting { () throws(DiskError) in try scanner.isTorn(on: disk) }
+            if isTorn {
+                notes.append(
+                    "the log was cut after \(view.terms.last): what stood there was never acknowledged")
+            }
         } else if scanner.offset != expectedEnd || scanner.chain != headers[place + 1].header.previous {
             throw corrupt(
                 segment, scanner.offset, "the next segment says the records end at \(expectedEnd ?? 0)")

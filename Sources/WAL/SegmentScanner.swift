@@ -116,6 +116,12 @@ struct SegmentScanner {
         return FoundRecord(header: header, offset: offset, payload: payload, chain: chain)
     }
 
+    /// Whether something that was written in this segment's life, but doesn't count, stands where the records end.
+    mutating func isTorn(on disk: some Disk) throws(DiskError) -> Bool {
+        let place = try window.place(of: offset, count: RecordHeader.byteCount, on: disk)
+        return place.map { RecordHeader(window.bytes, at: $0, seed: seed) != nil } ?? false
+    }
+
     /// Looks behind the end of the records for a header which proves that more of them had been durable, and returns
     /// where it stands. A header that belongs to the same unsynced batch proves nothing, so it doesn't count.
     mutating func proofOfLoss(on disk: some Disk) throws(DiskError) -> Int? {

@@ -23,7 +23,8 @@ public struct Envelope: Sendable, Equatable {
 
     /// Makes a batch of these parts.
     public init(
-        cluster: ClusterID, group: GroupID = .first, from: NodeID, to: NodeID, incarnation: UInt64, batch: UInt64,
+        cluster: ClusterID, group: GroupID = .first, from: NodeID, to: NodeID, incarnation: UInt64,
+        batch: UInt64,
         messages: [PeerMessage]
     ) {
         self.cluster = cluster

@@ -1,5 +1,5 @@
 // The same messages as JSON, for people with curl: what a node sends can be shown, and a message written by
-// hand is understood. Numbers that may exceed 2^53 (incarnations, cluster ids) are hexadecimal text.
+// hand is understood. Numbers that may exceed 2^53 (incarnations, cluster ids, tokens) are hexadecimal text.
 import Consensus
 public import JSON
 import Primitives
@@ -132,9 +132,16 @@ extension Message.Body {
                 ]
             )
         case .timeoutNow: ("timeout_now", [])
-        case .readIndexRequest(let token): ("read_index_request", [.init("token", number(token))])
+        case .readIndexRequest(let token):
+            ("read_index_request", [.init("token", .string(hexadecimal(token, digits: 16)))])
         case .readIndexResponse(let token, let index):
-            ("read_index_response", [.init("token", number(token)), .init("index", index?.json ?? .null)])
+            (
+                "read_index_response",
+                [
+                    .init("token", .string(hexadecimal(token, digits: 16))),
+                    .init("index", index?.json ?? .null),
+                ]
+            )
         }
     }
 
@@ -145,7 +152,9 @@ extension Message.Body {
             let previous = try fields.position("previous")
             for element in try fields.array("entries") {
                 let offset = UInt64(entries.count)
-                guard previous.index.rawValue < .max - offset - 1 else { throw .json("the index is too large") }
+                guard previous.index.rawValue < .max - offset - 1 else {
+                    throw .json("the index is too large")
+                }
                 entries.append(try Entry(json: element, index: previous.index + (offset + 1)))
             }
             self = .append(Append(previous: previous, entries: entries, commit: try fields.counter("commit")))
@@ -176,10 +185,10 @@ extension Message.Body {
             self = .installSnapshot(
                 SnapshotReference(position: try fields.position("position"), configuration: configuration))
         case "timeout_now": self = .timeoutNow
-        case "read_index_request": self = .readIndexRequest(token: try fields.unsigned("token"))
+        case "read_index_request": self = .readIndexRequest(token: try fields.hexadecimal("token"))
         case "read_index_response":
             let index: LogIndex? = try fields.member("index").isNull ? nil : try fields.counter("index")
-            self = .readIndexResponse(token: try fields.unsigned("token"), index: index)
+            self = .readIndexResponse(token: try fields.hexadecimal("token"), index: index)
         default: throw .json("'\(type)' is not a type of message")
         }
     }

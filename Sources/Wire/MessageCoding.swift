@@ -154,7 +154,9 @@ extension PeerMessage {
         }
     }
 
-    private static func body(_ tag: Tag, from reader: inout ByteReader) throws(ByteReaderError) -> Message.Body {
+    private static func body(_ tag: Tag, from reader: inout ByteReader) throws(ByteReaderError)
+        -> Message.Body
+    {
         switch tag {
         case .append: return .append(try append(from: &reader))
         case .appendResponse:
@@ -166,7 +168,8 @@ extension PeerMessage {
             let outcome = AppendResponse.Outcome.rejected(
                 hint: try reader.position(), last: try reader.counter())
             return .appendResponse(AppendResponse(previous: previous, outcome: outcome))
-        case .heartbeat: return .heartbeat(Heartbeat(commit: try reader.counter(), round: try reader.varint()))
+        case .heartbeat:
+            return .heartbeat(Heartbeat(commit: try reader.counter(), round: try reader.varint()))
         case .heartbeatResponse: return .heartbeatResponse(round: try reader.varint())
         case .voteRequest:
             return .voteRequest(

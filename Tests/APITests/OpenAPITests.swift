@@ -26,7 +26,7 @@ import Testing
     @Test(arguments: RouteID.allCases) func `describes the route`(_ route: RouteID) throws {
         let entry = route.entry
         #expect(entry.id == route)
-        let operation = try #require(operation(entry), "\(entry.method.name) \(entry.pattern) is not described")
+        let operation = try #require(self.operation(entry), "\(entry.method.name) \(entry.pattern) is not described")
         #expect(operation["operationId"]?.string == "\(route)")
         var described: Set<String> = []
         for parameter in operation["parameters"]?.elements ?? [] {

@@ -176,7 +176,7 @@ import WAL
         }
     }
 
-    @Test(arguments: 0..<24 as Range<UInt64>)
+    @Test(arguments: 0..<16 as Range<UInt64>)
     func `random histories with crashes agree with the model`(_ seed: UInt64) throws {
         var random = SeededGenerator(seed: seed &* 7919)
         var disk = try makeDisk()

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# What a user meets on the command line: exit codes, one clear line for each mistake, client verbs with fail-over.
+. "$(dirname "$0")/lib.sh"
+
+# refused CODE PATTERN ARGUMENT...: exits with CODE and says one line that fits
+refused() {
+    local code=$1 pattern=$2 out got=0
+    shift 2
+    out=$(timeout 20 "$PARLEY_BIN" "$@" 2>&1 >/dev/null </dev/null) || got=$?
+    if [ "$got" = "$code" ] && grep -qiE "$pattern" <<<"$out"; then ok "refused ($code): ${out%%$'\n'*}"
+    else bad "parley $*: wanted exit $code and '$pattern', got $got: $out"; fi
+}
+
+refused 2 'unknown option' serve --nmae n1
+refused 2 'port|listen' serve --name n1 --listen nonsense --data-dir "$WORK/x"
+refused 2 'not a member' serve --name n9 --listen "127.0.0.1:$PORT" --data-dir "$WORK/x" --cluster "$(cluster)"
+refused 1 'data folder|directory|folder' serve --name n1 --listen "127.0.0.1:$PORT" --data-dir /proc/nowhere --cluster "$(cluster)"
+
+start_all
+wait_ready
+refused 1 'in use|address' serve --name n1 --listen "127.0.0.1:$PORT" --data-dir "$WORK/y" --cluster "$(cluster)"
+refused 1 'another process' serve --name n1 --listen "127.0.0.1:$((PORT + 20))" --data-dir "$WORK/n1" --cluster "$(cluster)"
+
+export PARLEY_ENDPOINTS; PARLEY_ENDPOINTS=$(endpoints)
+check "put" "$PARLEY_BIN" put greeting hello
+same "get" hello "$("$PARLEY_BIN" get greeting)"
+same "put from standard input" "from a pipe" "$(printf 'from a pipe' | "$PARLEY_BIN" put piped - >/dev/null; "$PARLEY_BIN" get piped)"
+same "list" 2 "$("$PARLEY_BIN" list --keys | grep -c .)"
+code=0; "$PARLEY_BIN" get nothing >/dev/null 2>&1 || code=$?; same "exit code of a missing key" 3 "$code"
+code=0; "$PARLEY_BIN" put greeting x --if-absent >/dev/null 2>&1 || code=$?; same "exit code of a failed condition" 4 "$code"
+for verb in status members leader; do check "$verb" "$PARLEY_BIN" $verb; done
+same "leader --json" "n$(leader)" "$("$PARLEY_BIN" leader --json | jq -r .name)"
+check "delete" "$PARLEY_BIN" delete greeting
+
+before=$(leader)
+check "transfer" "$PARLEY_BIN" transfer
+sleep 0.3
+check "another node leads" [ "$(leader)" != "$before" ]
+
+l=$(leader)
+end 9 "$l"
+check "a verb finds the nodes that live" "$PARLEY_BIN" put after-crash 1
+same "and reads what it wrote" 1 "$("$PARLEY_BIN" get after-crash)"
+start "$l"
+wait_ready
+
+# A folder that was copied from another node, or is of another cluster.
+end TERM 3
+same "an orderly stop" 0 "$STATUS"
+rm -rf "$WORK/copy"; cp -r "$WORK/n3" "$WORK/copy"
+refused 1 'node' serve --name n2 --listen "127.0.0.1:$((PORT + 21))" --data-dir "$WORK/copy" --cluster "$(cluster)"
+refused 1 'cluster' serve --name n3 --listen "127.0.0.1:$((PORT + 2))" --data-dir "$WORK/n3" --cluster "$(cluster)" --cluster-name other
+start 3
+wait_ready
