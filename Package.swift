@@ -83,12 +83,36 @@ let package = Package(
 
         // Tests
         .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: common),
-        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: common),
+        .testTarget(name: "JSONTests", dependencies: ["JSON", "Primitives"], swiftSettings: common),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Primitives"], swiftSettings: common),
         .testTarget(
             name: "ConsensusTests", dependencies: ["Consensus", "Primitives"], exclude: ["Scenarios"],
             swiftSettings: common),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Primitives"], swiftSettings: common),
         .testTarget(name: "WALTests", dependencies: ["WAL", "Consensus", "Primitives"], swiftSettings: common),
+        .testTarget(
+            name: "ReplicationTests", dependencies: ["Replication", "Consensus", "Store", "Primitives"],
+            swiftSettings: common),
+        .testTarget(
+            name: "WireTests", dependencies: ["Wire", "Replication", "Consensus", "JSON", "Primitives"],
+            swiftSettings: common),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform", "Primitives"], swiftSettings: common),
+        .testTarget(
+            name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTP", "Platform", "Primitives"],
+            swiftSettings: common),
+        .testTarget(
+            name: "CurlTests",
+            dependencies: ["Curl", "PeerTransport", "HTTPServer", "HTTP", "Platform", "Primitives"],
+            swiftSettings: common),
+        .testTarget(
+            name: "APITests", dependencies: ["API", "JSON", "HTTP", "Store", "Consensus", "Primitives"],
+            swiftSettings: common),
+        .testTarget(
+            name: "TelemetryTests", dependencies: ["Telemetry", "Primitives", log], swiftSettings: common),
+        .testTarget(
+            name: "ClientTests",
+            dependencies: [
+                "Client", "parley", "NodeRuntime", "Telemetry", "Platform", "JSON", "Primitives", arguments,
+            ], swiftSettings: common),
     ]
 )

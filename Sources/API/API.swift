@@ -169,7 +169,8 @@ struct Asked {
 
     /// The capture as a name; other text than UTF-8 without control characters is refused.
     func name(_ what: String) throws(Problem) -> String {
-        guard let name = String(validating: capture, as: UTF8.self), name.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
+        guard let name = String(validating: capture, as: UTF8.self),
+            name.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
         else { throw Problem(.badRequest, "the \(what) has to be UTF-8 without control characters") }
         return name
     }

@@ -104,12 +104,15 @@ extension API {
         for name in ["idempotency-key", "parley-fence", "parley-clock"] as [StaticString]
         where request.field(name) != nil {
             throw Problem(
-                .notImplemented, "the header \(name) is not supported yet; without it the request would mean less")
-                .with("header", .text(name.description))
+                .notImplemented,
+                "the header \(name) is not supported yet; without it the request would mean less"
+            )
+            .with("header", .text(name.description))
         }
         guard route.id != .putKey, route.id != .deleteKey else { return }
         for name in ["if-match", "if-none-match"] as [StaticString] where request.field(name) != nil {
-            throw Problem(.badRequest, "\(route.method.name) \(route.pattern) takes no condition, so no \(name)")
+            throw Problem(
+                .badRequest, "\(route.method.name) \(route.pattern) takes no condition, so no \(name)")
         }
     }
 
@@ -139,7 +142,8 @@ extension API {
         response.setField("Access-Control-Allow-Methods", allow)
         response.setField(
             "Access-Control-Allow-Headers",
-            "authorization,content-type,if-match,if-none-match,idempotency-key,last-event-id,traceparent,prefer")
+            "authorization,content-type,if-match,if-none-match,idempotency-key,last-event-id,traceparent,prefer"
+        )
         response.setField("Access-Control-Max-Age", 600)
         return response
     }

@@ -75,7 +75,8 @@ func appendDecimal(_ number: UInt64, to output: inout [UInt8]) {
 /// Appends the text of a literal.
 func append(_ text: StaticString, to output: inout [UInt8]) {
     // Safe: a static string's storage is constant and has this length.
-    unsafe output.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    unsafe output.append(
+        contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
 }
 
 /// Whether bytes are printable ASCII that means nothing to JSON.

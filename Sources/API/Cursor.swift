@@ -119,7 +119,8 @@ struct PageLink: Sendable {
         var target = path + [UInt8(ascii: "?")]
         for part in kept { target += part + [UInt8(ascii: "&")] }
         // Brackets of the path or query would end the link too early.
-        let link = String(decoding: target, as: UTF8.self).replacing("<", with: "%3C").replacing(">", with: "%3E")
+        let link = String(decoding: target, as: UTF8.self).replacing("<", with: "%3C").replacing(
+            ">", with: "%3E")
         return "<\(link)cursor=\(cursor)>; rel=\"next\""
     }
 }

@@ -16,7 +16,8 @@ extension API {
                 let names = Help.topics.map(\.name)
                 let suggestion = nearest(to: topic, among: names).map { "; did you mean \($0)?" } ?? ""
                 throw Problem(
-                    .noSuchRoute, "there is no help on '\(readable(topic.utf8))'\(suggestion) Topics: "
+                    .noSuchRoute,
+                    "there is no help on '\(readable(topic.utf8))'\(suggestion) Topics: "
                         + names.joined(separator: ", "))
             }
             return page(text, asked)
@@ -24,7 +25,8 @@ extension API {
         case .problem:
             let name = try asked.name("code")
             guard let code = ProblemCode(name: name) else {
-                throw Problem(.noSuchRoute, "there is no problem called '\(readable(name.utf8))'; see /problems")
+                throw Problem(
+                    .noSuchRoute, "there is no problem called '\(readable(name.utf8))'; see /problems")
             }
             return document(asked) { write(code.entry, to: &$0) }
         case .openAPI:

@@ -55,13 +55,15 @@ struct Parameters {
                 .with("parameter", .text(shown))
         }
         return Problem(
-            .unknownParameter, "\(path) has no parameter \(shown); did you mean \(suggestion)?")
-            .with("parameter", .text(shown)).with("nearest", .text(suggestion))
+            .unknownParameter, "\(path) has no parameter \(shown); did you mean \(suggestion)?"
+        )
+        .with("parameter", .text(shown)).with("nearest", .text(suggestion))
     }
 
     /// The value of a parameter, if it was given.
     subscript(name: Parameter) -> [UInt8]? {
-        for parameter in given where parameter.name == name { return parameter.value }
+        // By place, because walking over the elements would retain and release each value.
+        for place in given.indices where given[place].name == name { return given[place].value }
         return nil
     }
 
@@ -119,7 +121,8 @@ struct Parameters {
         guard let value = self[name] else { return nil }
         guard let span = parseSpan(value), orZero || span > .zero else {
             throw Problem(
-                .badDuration, "\(name.rawValue) is a length of time such as 250ms, 30s, 5m or 1h, not "
+                .badDuration,
+                "\(name.rawValue) is a length of time such as 250ms, 30s, 5m or 1h, not "
                     + "'\(readable(value))'"
             ).with("parameter", .text(name.rawValue))
         }

@@ -91,7 +91,9 @@ private struct ImportReader {
             var fields = LineFields()
             try fields.read(line)
             guard let key = fields.key else { return .failure(Problem(.badJSON, "the line has no key")) }
-            guard let value = fields.value else { return .failure(Problem(.badJSON, "the line has no value")) }
+            guard let value = fields.value else {
+                return .failure(Problem(.badJSON, "the line has no value"))
+            }
             guard !key.isEmpty, key.count <= limits.keyBytes else {
                 return .failure(Problem(.badKey, "a key has 1 to \(limits.keyBytes) bytes"))
             }
@@ -142,6 +144,7 @@ private struct LineFields {
     private static func unknown(_ name: String) -> Problem {
         let shown = readable(name.utf8)
         if later.contains(name) { return Problem(.notImplemented, "\(shown) is not supported yet") }
-        return Problem(.unknownParameter, "a line has no member \(shown); it has key and value, or their _b64 forms")
+        return Problem(
+            .unknownParameter, "a line has no member \(shown); it has key and value, or their _b64 forms")
     }
 }

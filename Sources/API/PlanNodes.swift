@@ -155,7 +155,8 @@ extension API {
         guard let type = request.fieldText("content-type")?.lowercased() else { return }
         let parts = type.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\"" } }
         let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst(8)
-        let isText = ["text/plain", "application/x-www-form-urlencoded", "application/json"].contains(parts.first)
+        let isText = ["text/plain", "application/x-www-form-urlencoded", "application/json"].contains(
+            parts.first)
         guard isText || parts.first?.hasSuffix("+json") ?? false, charset ?? "utf-8" == "utf-8" else {
             throw Problem(.unsupportedMediaType, "the body has to be JSON in UTF-8: with curl use --json")
         }

@@ -57,7 +57,8 @@ extension API {
         let all = try asked.parameters.flag(.all)
         let range = try range(asked.parameters).range
         if range == .all && !all {
-            throw Problem(.badRequest, "deleting every key needs all=true; otherwise give prefix, or start and end")
+            throw Problem(
+                .badRequest, "deleting every key needs all=true; otherwise give prefix, or start and end")
         }
         if all && range != .all {
             throw Problem(.badRequest, "all=true is for every key and goes without prefix, start or end")
@@ -71,7 +72,8 @@ extension API {
             return .write(try write(.operation(.compact(revision)), .compact, asked))
         }
         guard let keep = try asked.parameters.number(.keep, in: 0...(.max)) else {
-            throw Problem(.badRequest, "compact needs revision=, the oldest to keep, or keep=, how many to keep")
+            throw Problem(
+                .badRequest, "compact needs revision=, the oldest to keep, or keep=, how many to keep")
         }
         return .write(try write(.compactKeeping(keep), .compact, asked))
     }
@@ -87,7 +89,9 @@ extension API {
 
     /// The guard that the headers or parameters ask for, and which of them. Two conditions at once are
     /// refused: dropping one would make the write less conditional than it was meant.
-    private func condition(_ asked: Asked) throws(Problem) -> (condition: Guard?, source: WritePlan.Condition?) {
+    private func condition(_ asked: Asked) throws(Problem) -> (
+        condition: Guard?, source: WritePlan.Condition?
+    ) {
         let request = asked.request
         let parameters = asked.parameters
         let match = try EntityTags.read("if-match", of: request)

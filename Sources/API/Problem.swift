@@ -124,7 +124,9 @@ extension API {
         response.addField("Cache-Control", "no-store" as StaticString)
         if let seconds = problem.retryAfter { response.setField("Retry-After", max(1, seconds)) }
         if let allow = problem.allow { response.setField("Allow", allow) }
-        if entry.code == .unsupportedMediaType { response.addField("Accept-Encoding", "identity" as StaticString) }
+        if entry.code == .unsupportedMediaType {
+            response.addField("Accept-Encoding", "identity" as StaticString)
+        }
         response.closes = problem.closes
         return response
     }

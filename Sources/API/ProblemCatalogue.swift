@@ -56,7 +56,8 @@ extension ProblemCode {
             example: "curl $P/members/nobody"),
         entry(
             .noSuchRoute, "no_such_route", 404, "No such route",
-            cause: "Nothing is served at that path. Paths are taken as they are: no dots or slashes are removed.",
+            cause:
+                "Nothing is served at that path. Paths are taken as they are: no dots or slashes are removed.",
             remedy: "See / for examples and /openapi.json for all paths.", example: "curl $P/keys"),
         entry(
             .methodNotAllowed, "method_not_allowed", 405, "Method not allowed",
@@ -72,10 +73,12 @@ extension ProblemCode {
         entry(
             .alreadyExists, "already_exists", 409, "Already exists",
             cause: "An import with mode=create met a key that is there.",
-            remedy: "Use mode=upsert to overwrite.", example: "curl '$P/kv?mode=create' -d '{\"key\":\"a\",\"value\":\"1\"}'"),
+            remedy: "Use mode=upsert to overwrite.",
+            example: "curl '$P/kv?mode=create' -d '{\"key\":\"a\",\"value\":\"1\"}'"),
         entry(
             .transferRefused, "transfer_refused", 409, "Transfer refused",
-            cause: "The member can't take over now: it lags, it has no vote, or another transfer is under way.",
+            cause:
+                "The member can't take over now: it lags, it has no vote, or another transfer is under way.",
             remedy: "Look at lag_entries in /members and try again, or name another member.",
             example: "curl -X POST '$P/leader/transfer?to=n3'"),
         entry(
@@ -85,7 +88,8 @@ extension ProblemCode {
         entry(
             .lengthRequired, "length_required", 411, "Length required",
             cause: "A value is needed and the request has no body, not even an empty one.",
-            remedy: "Send -d '' or Content-Length: 0 to store an empty value.", example: "curl -X PUT $P/kv/a"),
+            remedy: "Send -d '' or Content-Length: 0 to store an empty value.", example: "curl -X PUT $P/kv/a"
+        ),
         entry(
             .preconditionFailed, "precondition_failed", 412, "Precondition failed",
             cause: "The key is not at the revision that If-Match or if_rev names, or it exists although it "
@@ -104,6 +108,10 @@ extension ProblemCode {
             cause: "The body is compressed or in a form that this path does not take.",
             remedy: "Send it as it is; for JSON use curl --json.",
             example: "curl -X PUT -H 'Content-Encoding: gzip' $P/kv/a -d 1"),
+        entry(
+            .expectationFailed, "expectation_failed", 417, "Expectation failed",
+            cause: "The Expect header asks for something other than 100-continue.",
+            remedy: "Leave it out.", example: "curl -H 'Expect: miracles' $P/version"),
         entry(
             .notLeader, "not_leader", 421, "Not the leader", retry: .safe,
             cause: "This node does not lead and forward=never forbids it to pass the request on.",
@@ -126,7 +134,7 @@ extension ProblemCode {
             cause: "The recipient's inbox has no room.", remedy: "Let the recipient read, then send again.",
             example: "curl $P/messages/n2 -d hello"),
         entry(
-            .headersTooLarge, "headers_too_large", 431, "Header fields too large",
+            .fieldsTooLarge, "fields_too_large", 431, "Header fields too large",
             cause: "More than 100 header fields, or more than 32 KiB of them.", remedy: "Send fewer.",
             example: "(33 KiB of cookies)"),
     ]
@@ -134,10 +142,12 @@ extension ProblemCode {
     static let ofTheServer: [Entry] = [
         entry(
             .internal, "internal", 500, "Internal error", applied: .unknown, retry: .withIdempotencyKey,
-            cause: "A defect of the server.", remedy: "Report it with the request id.", example: "(none known)"),
+            cause: "A defect of the server.", remedy: "Report it with the request id.",
+            example: "(none known)"),
         entry(
             .notImplemented, "not_implemented", 501, "Not implemented",
-            cause: "The method, parameter or header is known but not supported by this version. It is refused "
+            cause:
+                "The method, parameter or header is known but not supported by this version. It is refused "
                 + "rather than ignored, because the request would mean something else without it.",
             remedy: "Leave it out if the request is meant without it.",
             example: "curl -X PUT '$P/kv/a?ttl=30s' -d 1"),
@@ -156,7 +166,8 @@ extension ProblemCode {
             remedy: "Allow more, ask another node, or add or=linearizable.",
             example: "curl '$P/kv/a?consistency=stale&max_lag=1ms'"),
         entry(
-            .shuttingDown, "shutting_down", 503, "Shutting down", retry: .safe, cause: "The node is stopping.",
+            .shuttingDown, "shutting_down", 503, "Shutting down", retry: .safe,
+            cause: "The node is stopping.",
             remedy: "Use another node.", example: "curl $P/readyz"),
         entry(
             .overloaded, "overloaded", 503, "Overloaded", retry: .safe,
@@ -178,5 +189,9 @@ extension ProblemCode {
                 + "was known. It may have happened or may yet happen.",
             remedy: "Read the key and decide. A conditional write (If-Match) is safe to repeat.",
             example: "curl -X PUT '$P/kv/a?timeout=1ms' -d 1"),
+        entry(
+            .versionNotSupported, "version_not_supported", 505, "HTTP version not supported",
+            cause: "The request is not in HTTP/1.0 or HTTP/1.1.", remedy: "Use HTTP/1.1.",
+            example: "curl --http2-prior-knowledge $P/version"),
     ]
 }

@@ -43,6 +43,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case uriTooLong
     /// The body's type or encoding is not understood.
     case unsupportedMediaType
+    /// `Expect` asks for something that is not known.
+    case expectationFailed
     /// This node does not lead, and was told not to forward.
     case notLeader
     /// The request names a host that this node does not answer for.
@@ -54,7 +56,7 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     /// The recipient's queue is full.
     case queueFull
     /// The header fields are over their limit.
-    case headersTooLarge
+    case fieldsTooLarge
     /// A defect of the server.
     case `internal`
     /// Described in the contract, not in this version.
@@ -75,6 +77,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case forwardLoop
     /// Nobody knows whether the write happened.
     case outcomeUnknown
+    /// The HTTP version is not spoken.
+    case versionNotSupported
 }
 
 /// Whether a failed write took effect.

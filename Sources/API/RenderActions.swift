@@ -26,7 +26,8 @@ extension API {
             return problem(.transferRefused, detail: reason, traits: plan.traits, context: context)
         case .timedOut:
             return problem(
-                .outcomeUnknown, detail: "leadership did not move within \(plan.wait.milliseconds) ms; it may yet",
+                .outcomeUnknown,
+                detail: "leadership did not move within \(plan.wait.milliseconds) ms; it may yet",
                 traits: plan.traits, context: context)
         }
     }
@@ -44,7 +45,8 @@ extension API {
                 : Problem(.queueFull, "the message can't be taken for '\(name)' now")
             return problem(found, traits: plan.traits, context: context)
         }
-        var response = json(status: 202, revision: context.revision, traits: plan.traits, context: context) { json in
+        var response = json(status: 202, revision: context.revision, traits: plan.traits, context: context) {
+            json in
             json.beginObject()
             json.field("id", outcome.id)
             json.name("deliveries")

@@ -26,7 +26,8 @@ extension API {
             let names = all.map(\.name).joined(separator: ", ")
             return problem(
                 .badRequest,
-                detail: "exclude names no check of \(query.kind.rawValue): '\(readable(name.utf8))'; it has \(names)",
+                detail:
+                    "exclude names no check of \(query.kind.rawValue): '\(readable(name.utf8))'; it has \(names)",
                 traits: traits, context: context)
         }
         let counted = all.filter { !query.excluded.contains($0.name) }
@@ -37,7 +38,8 @@ extension API {
             if query.excluded.contains(check.name) {
                 lines += "[+]\(check.name) excluded: ok\n"
             } else {
-                lines += check.isPassing
+                lines +=
+                    check.isPassing
                     ? "[+]\(check.name) ok\n" : "[-]\(check.name) failed: \(Self.line(check.reason))\n"
             }
         }
@@ -54,7 +56,9 @@ extension API {
     ) -> HTTP.Response {
         let failing = status.checks.filter { $0.probes.contains(.readyz) && !$0.isPassing }
         let reason =
-            if status.leader == nil { "RAFT NO LEADER" } else if status.isShortOfSpace { "ALARM NOSPACE" } else {
+            if status.leader == nil { "RAFT NO LEADER" } else if status.isShortOfSpace {
+                "ALARM NOSPACE"
+            } else {
                 failing.first?.reason ?? ""
             }
         let isHealthy = status.leader != nil && !status.isShortOfSpace && failing.isEmpty

@@ -55,7 +55,9 @@ extension API {
         guard let leader = status.leader, !traits.flags.contains(.isHead) || status.role == .leader else {
             return problem(.noLeader, traits: traits, context: context)
         }
-        if traits.flags.contains(.wantsText) { return text(leader.url + "\n", traits: traits, context: context) }
+        if traits.flags.contains(.wantsText) {
+            return text(leader.url + "\n", traits: traits, context: context)
+        }
         return json(revision: context.revision, traits: traits, context: context) { json in
             json.beginObject()
             json.field("name", leader.name)

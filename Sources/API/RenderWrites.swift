@@ -116,12 +116,14 @@ extension API {
         case .compacted(let compact, let current): return Self.compacted(compact, current)
         case .futureRevision(let current): return Self.future(current)
         case .malformedCommand:
-            return Problem(.internal, "the command could not be read when it was applied; nothing was changed")
+            return Problem(
+                .internal, "the command could not be read when it was applied; nothing was changed")
         }
     }
 
     private static func invalidValue(_ message: String) -> Problem {
-        Problem(.invalid, "the value \(message)").with("errors", .errors([.init(field: "value", message: message)]))
+        Problem(.invalid, "the value \(message)").with(
+            "errors", .errors([.init(field: "value", message: message)]))
     }
 
     static func compacted(_ compact: Revision, _ current: Revision) -> Problem {
@@ -143,7 +145,8 @@ extension API {
         guard let leader = context.leader else {
             return problem(.noLeader, traits: traits, context: context)
         }
-        var response = json(status: 307, revision: context.revision, traits: traits, context: context) { json in
+        var response = json(status: 307, revision: context.revision, traits: traits, context: context) {
+            json in
             json.beginObject()
             json.field("leader", leader.name)
             json.field("leader_url", leader.url)
@@ -163,7 +166,8 @@ extension API {
             addContext(to: &response, revision: revision, traits: plan.traits, context: context)
             response.addField("Preference-Applied", "return=minimal" as StaticString)
         } else {
-            response = json(status: status, revision: revision, traits: plan.traits, context: context) { json in
+            response = json(status: status, revision: revision, traits: plan.traits, context: context) {
+                json in
                 json.beginObject()
                 members(&json)
                 if plan.traits.flags.contains(.explain) { explain(context, to: &json) }

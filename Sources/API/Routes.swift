@@ -54,7 +54,8 @@ extension RouteEntry {
         route(
             .listKeys, .get, "/kv",
             Parameter.range + Parameter.freshness + [
-                .rev, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after, .explain,
+                .rev, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after,
+                .explain,
             ]),
         route(.importKeys, .post, "/kv", [.mode] + Parameter.routing),
         route(.deleteKeys, .delete, "/kv", Parameter.range + [.all] + Parameter.routing),

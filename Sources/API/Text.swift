@@ -76,7 +76,8 @@ func readable(_ bytes: some Collection<UInt8>) -> String {
     if let text = String(validating: short, as: UTF8.self) { return text }
     var text = ""
     for byte in short {
-        text += byte > 32 && byte < 127 ? String(UnicodeScalar(byte)) : "%" + hexadecimal(UInt64(byte), digits: 2)
+        text +=
+            byte > 32 && byte < 127 ? String(UnicodeScalar(byte)) : "%" + hexadecimal(UInt64(byte), digits: 2)
     }
     return text
 }

@@ -103,7 +103,14 @@ extension ClusterClient {
         switch attempt {
         case .failed(let reason, _): node.failure = reason
         case .answered(let answer):
-            guard answer.status == 200, let json = try? answer.json() else {
+            let json: JSONValue
+            do throws(ClientError) {
+                json = try answer.json()
+            } catch {
+                node.failure = "\(error)"
+                return
+            }
+            guard answer.status == 200 else {
                 node.failure = Problem(answer).description
                 return
             }

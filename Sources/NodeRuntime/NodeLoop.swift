@@ -229,9 +229,10 @@ struct NodeLoop: ~Copyable {
 extension NodeLoop {
     private mutating func takeSignals() {
         while signals.next() != nil {
-            guard drain == nil else {
-                failure = "stopped by a second signal"
-                return
+            if let drain {
+                // Impatience ends the process, but not the same wish told twice, by a terminal and by a parent.
+                if now + .seconds(8) >= drain.deadline { failure = "stopped at once by another signal" }
+                continue
             }
             report(.stopping)
             // In-flight requests have ten seconds; a leader first hands over.

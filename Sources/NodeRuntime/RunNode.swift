@@ -4,7 +4,7 @@ import HTTP
 import HTTPServer
 import PeerTransport
 import Platform
-public import Primitives
+import Primitives
 import Replication
 import Store
 import WAL

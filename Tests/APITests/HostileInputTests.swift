@@ -9,9 +9,12 @@ import Testing
 
 @Suite struct `Hostile requests` {
     private static let pieces = [
-        "/kv/a", "/kv", "/kv/", "/members/", "/inbox/", "?", "&", "=", "%", "%00", "%ff", "%2f", "cursor=", "limit=",
-        "AQAAAA", "rev=", "18446744073709551615", "9999999999999999999999", "-", "wait=", "after=", "\"", "W/\"", ",",
-        "*", "prefix=", "start=", "end=", "delimiter=", "history", "sort=value", "é", "\u{1}", " ", "timeout=", "ms",
+        "/kv/a", "/kv", "/kv/", "/members/", "/inbox/", "?", "&", "=", "%", "%00", "%ff", "%2f", "cursor=",
+        "limit=",
+        "AQAAAA", "rev=", "18446744073709551615", "9999999999999999999999", "-", "wait=", "after=", "\"",
+        "W/\"", ",",
+        "*", "prefix=", "start=", "end=", "delimiter=", "history", "sort=value", "é", "\u{1}", " ",
+        "timeout=", "ms",
         "consistency=stale", "max_lag=", "op=incr", "by=",
     ]
 
@@ -23,9 +26,13 @@ import Testing
         for number in 0..<20 { fixture.put("a\(number)", "v") }
         for _ in 0..<20_000 {
             let method = HTTP.Method.allCases[Int(random.next(below: 9))]
-            let target = ["/kv/a?", "/kv?", "/", "/raft/log?", "/messages/"][Int(random.next(below: 5))] + text(6)
-            let fields = ["If-Match": text(4), "If-None-Match": text(4), "Prefer": text(3), "Accept": text(2)]
-            let plan = api.plan(for: request(method, target, random.next(below: 4) == 0 ? fields : [:], body: text(4)))
+            let target =
+                ["/kv/a?", "/kv?", "/", "/raft/log?", "/messages/"][Int(random.next(below: 5))] + text(6)
+            let fields = [
+                "If-Match": text(4), "If-None-Match": text(4), "Prefer": text(3), "Accept": text(2),
+            ]
+            let plan = api.plan(
+                for: request(method, target, random.next(below: 4) == 0 ? fields : [:], body: text(4)))
             switch plan {
             case .write(let plan): _ = fixture.apply(plan.operation(at: fixture.keyspace.revision))
             case .read(let plan):

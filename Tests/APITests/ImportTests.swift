@@ -59,16 +59,20 @@ import Testing
     @Test func `carry on after lines that are bad`() throws {
         var fixture = Fixture()
         let body = [
-            #"{"key":"a","value":"1"}"#, #"{"key":"b"}"#, #"{"value":"1"}"#, #"nonsense"#, #"{"key":"","value":""}"#,
-            #"{"key":"c","value":"1","ttl_ms":5}"#, #"{"key":"d","vlaue":"1"}"#, #"{"key":"e","value":"1"} x"#,
-            #"{"key":"f","key_b64":"Zg==","value":"1"}"#, #"{"key":"g","value":1}"#, #"{"key":"z","value":"9"}"#,
+            #"{"key":"a","value":"1"}"#, #"{"key":"b"}"#, #"{"value":"1"}"#, #"nonsense"#,
+            #"{"key":"","value":""}"#,
+            #"{"key":"c","value":"1","ttl_ms":5}"#, #"{"key":"d","vlaue":"1"}"#,
+            #"{"key":"e","value":"1"} x"#,
+            #"{"key":"f","key_b64":"Zg==","value":"1"}"#, #"{"key":"g","value":1}"#,
+            #"{"key":"z","value":"9"}"#,
         ].joined(separator: "\n")
         let response = carryOut(try planned(body), &fixture)
         #expect(response.status == 200)
         let errors = response.lines.dropLast().map { $0["error"]?.string ?? "" }
         #expect(
             errors == [
-                "", "bad_json", "bad_json", "bad_json", "bad_key", "not_implemented", "unknown_parameter", "bad_json",
+                "", "bad_json", "bad_json", "bad_json", "bad_key", "not_implemented", "unknown_parameter",
+                "bad_json",
                 "bad_json", "bad_json", "",
             ])
         #expect(response.lines.last?["applied"]?.integer == 2)
@@ -85,7 +89,9 @@ import Testing
         #expect(response.json["errors"]?[1]?["field"]?.string == "line 2")
     }
 
-    @Test func `come in commands of up to 128 lines and one mebibyte, in order, without repeated keys`() throws {
+    @Test func `come in commands of up to 128 lines and one mebibyte, in order, without repeated keys`()
+        throws
+    {
         let many = (1...300).map { #"{"key":"k\#($0)","value":"v"}"# }.joined(separator: "\n")
         #expect(try planned(many).batches.map(\.lines.count) == [128, 128, 44])
         #expect(try planned(many).batches[1].lines.first == 129)
@@ -99,7 +105,8 @@ import Testing
     @Test func `with mode=create leave alone what is there`() throws {
         var fixture = Fixture()
         fixture.put("a", "old")
-        let plan = try planned("{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"b\",\"value\":\"2\"}", query: "?mode=create")
+        let plan = try planned(
+            "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"b\",\"value\":\"2\"}", query: "?mode=create")
         let response = carryOut(plan, &fixture)
         #expect(response.lines[0]["error"]?.string == "already_exists")
         #expect(response.lines[1]["revision"]?.integer == 3)

@@ -9,7 +9,9 @@ import Testing
     var fixture = Fixture()
 
     init() {
-        for (key, value) in [("a/1", "3"), ("a/2", "1"), ("a/b/1", "2"), ("a/b/2", "9"), ("b", "0"), ("c", "5")] {
+        for (key, value) in [
+            ("a/1", "3"), ("a/2", "1"), ("a/b/1", "2"), ("a/b/2", "9"), ("b", "0"), ("c", "5"),
+        ] {
             fixture.put(key, value)
         }
         fixture.put("a/1", "4")
@@ -22,13 +24,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/kv", ["a/1", "a/2", "a/b/1", "a/b/2", "b", "c"]), ("/kv?prefix=", ["a/1", "a/2", "a/b/1", "a/b/2", "b", "c"]),
-        ("/kv?prefix=a/b", ["a/b/1", "a/b/2"]), ("/kv?prefix=zz", []), ("/kv?start=a/b/2", ["a/b/2", "b", "c"]),
-        ("/kv?end=a/2", ["a/1"]), ("/kv?start=a/2&end=b", ["a/2", "a/b/1", "a/b/2"]), ("/kv?order=desc&limit=2", ["c", "b"]),
+        ("/kv", ["a/1", "a/2", "a/b/1", "a/b/2", "b", "c"]),
+        ("/kv?prefix=", ["a/1", "a/2", "a/b/1", "a/b/2", "b", "c"]),
+        ("/kv?prefix=a/b", ["a/b/1", "a/b/2"]), ("/kv?prefix=zz", []),
+        ("/kv?start=a/b/2", ["a/b/2", "b", "c"]),
+        ("/kv?end=a/2", ["a/1"]), ("/kv?start=a/2&end=b", ["a/2", "a/b/1", "a/b/2"]),
+        ("/kv?order=desc&limit=2", ["c", "b"]),
         ("/kv?sort=value", ["b", "a/2", "a/b/1", "a/1", "c", "a/b/2"]),
         ("/kv?sort=revision&order=desc&limit=2", ["a/1", "c"]), ("/kv?sort=create&limit=2", ["a/1", "a/2"]),
-        ("/kv?sort=version&order=desc&limit=2", ["a/1", "a/2"]), ("/kv?since=6", ["a/1", "c"]), ("/kv?since=8", []),
-        ("/kv?since=6&sort=value", ["a/1", "c"]), ("/kv?rev=3", ["a/1", "a/2"]), ("/kv?prefix=a/&delimiter=/", ["a/1", "a/2"]),
+        ("/kv?sort=version&order=desc&limit=2", ["a/1", "a/2"]), ("/kv?since=6", ["a/1", "c"]),
+        ("/kv?since=8", []),
+        ("/kv?since=6&sort=value", ["a/1", "c"]), ("/kv?rev=3", ["a/1", "a/2"]),
+        ("/kv?prefix=a/&delimiter=/", ["a/1", "a/2"]),
     ])
     func `choose and order`(_ target: String, _ expected: [String]) throws {
         #expect(try keys(target) == expected)
@@ -62,7 +69,9 @@ import Testing
         #expect(rest.json["items"]?.elements?.isEmpty == true)
     }
 
-    @Test(arguments: ["", "&order=desc", "&sort=value", "&sort=revision&order=desc", "&since=3", "&keys", "&delimiter=/"])
+    @Test(arguments: [
+        "", "&order=desc", "&sort=value", "&sort=revision&order=desc", "&since=3", "&keys", "&delimiter=/",
+    ])
     func `come in pages that all show one revision`(_ query: String) throws {
         var fixture = fixture
         let whole = try #require(try fixture.get("/kv?limit=100\(query)"))
@@ -90,7 +99,8 @@ import Testing
         let cursor = try #require(first.json["next"]?.string)
         #expect(immediate(.get, "/kv?prefix=a/&limit=3&keys&cursor=\(cursor)") == nil)
         for other in [
-            "prefix=b&cursor=\(cursor)", "prefix=a/&order=desc&cursor=\(cursor)", "prefix=a/&sort=value&cursor=\(cursor)",
+            "prefix=b&cursor=\(cursor)", "prefix=a/&order=desc&cursor=\(cursor)",
+            "prefix=a/&sort=value&cursor=\(cursor)",
             "prefix=a/&cursor=", "prefix=a/&cursor=AAAA", "prefix=a/&cursor=\(cursor)A", "prefix=a/&cursor=!",
             "prefix=a/&rev=3&cursor=\(cursor)",
         ] {
@@ -144,8 +154,9 @@ import Testing
             parts += 1
         }
         #expect(parts > 10)
-        #expect(HTTP.Response(status: 200, body: body).lines.compactMap { $0["key"]?.string }
-            == (100..<400).map { "many/\($0)" })
+        #expect(
+            HTTP.Response(status: 200, body: body).lines.compactMap { $0["key"]?.string }
+                == (100..<400).map { "many/\($0)" })
         #expect(try fixture.get("/kv?prefix=zz", fields)?.body == [])
         let page = try #require(try fixture.get("/kv?prefix=many/&limit=2&keys", fields))
         #expect(page.lines.count == 2)

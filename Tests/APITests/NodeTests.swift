@@ -45,7 +45,8 @@ import Testing
         let cluster = try answer("/cluster", status()).json
         #expect(
             cluster.members?.map(\.name) == [
-                "name", "id", "term", "leader", "revision", "commit_index", "quorum", "health", "fault_tolerance",
+                "name", "id", "term", "leader", "revision", "commit_index", "quorum", "health",
+                "fault_tolerance",
                 "members",
             ])
         #expect(cluster["quorum"]?.integer == 2)
@@ -53,7 +54,8 @@ import Testing
         let member = try answer("/members/n3", status()).json
         #expect(
             member.members?.map(\.name) == [
-                "name", "id", "role", "state", "url", "peer_url", "match_index", "next_index", "lag_entries", "lag_ms",
+                "name", "id", "role", "state", "url", "peer_url", "match_index", "next_index", "lag_entries",
+                "lag_ms",
                 "rtt_ms", "last_contact_ms", "version", "alive",
             ])
         #expect(member["last_contact_ms"]?.double == 1.5)
@@ -126,10 +128,14 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/readyz", true, 200, "ok\n"), ("/readyz?verbose", true, 200, "[+]disk ok\n[+]leader ok\nreadyz check passed\n"),
+        ("/readyz", true, 200, "ok\n"),
+        ("/readyz?verbose", true, 200, "[+]disk ok\n[+]leader ok\nreadyz check passed\n"),
         ("/readyz", false, 503, "[+]disk ok\n[-]leader failed: none\nreadyz check failed\n"),
         ("/readyz?exclude=leader", false, 200, "ok\n"),
-        ("/readyz?exclude=leader&verbose", false, 200, "[+]disk ok\n[+]leader excluded: ok\nreadyz check passed\n"),
+        (
+            "/readyz?exclude=leader&verbose", false, 200,
+            "[+]disk ok\n[+]leader excluded: ok\nreadyz check passed\n"
+        ),
         ("/readyz/leader", false, 503, "[-]leader failed: none\n"), ("/readyz/disk", false, 200, "ok\n"),
         ("/livez", false, 200, "ok\n"), ("/startupz", false, 200, "ok\n"),
     ])
@@ -170,7 +176,8 @@ import Testing
         #expect(plain.fieldText("Content-Type") == "text/plain; version=0.0.4; charset=utf-8")
         #expect(plain.text == "parley_up 1\n")
         let open = try answer("/metrics", ["Accept": "application/openmetrics-text;version=1.0.0"], status)
-        #expect(open.fieldText("Content-Type") == "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        #expect(
+            open.fieldText("Content-Type") == "application/openmetrics-text; version=1.0.0; charset=utf-8")
     }
 
     @Test func `show an inbox and what was taken out`() throws {
@@ -216,7 +223,8 @@ import Testing
         let context = Fixture().context
         let outcomes: [(TransferOutcome, Int, String?)] = [
             (.transferred(from: "n1", to: "n3", term: Term(8)), 200, nil),
-            (.unknownMember("n3"), 404, "member_not_found"), (.refused("n3 is 5000 entries behind"), 409, "transfer_refused"),
+            (.unknownMember("n3"), 404, "member_not_found"),
+            (.refused("n3 is 5000 entries behind"), 409, "transfer_refused"),
             (.timedOut, 504, "outcome_unknown"),
         ]
         for (outcome, status, code) in outcomes {
@@ -249,12 +257,14 @@ import Testing
     @Test(arguments: [
         ("", "bad_json"), ("{", "bad_json"), (#"{"to":"n1","body":"x"} x"#, "bad_json"), ("[]", "bad_json"),
         (#"{"to":"n1","to":"n2","body":"x"}"#, "bad_json"), (#"{"to":1,"body":"x"}"#, "bad_json"),
-        (#"{"to":"n1","body":"x","body_b64":"eA=="}"#, "bad_json"), (#"{"to":"n1","body":"\ud800"}"#, "bad_json"),
+        (#"{"to":"n1","body":"x","body_b64":"eA=="}"#, "bad_json"),
+        (#"{"to":"n1","body":"\ud800"}"#, "bad_json"),
         (#"{"to":"n1","body":NaN}"#, "bad_json"), (#"{"to":"n1","bdoy":"x"}"#, "unknown_parameter"),
         (#"{"to":"n1","body":"x","delivery":"logged"}"#, "not_implemented"), (#"{"body":"x"}"#, "invalid"),
         (#"{"to":"n1"}"#, "invalid"), (#"{"to":[],"body":"x"}"#, "bad_request"), ("null", "bad_json"),
         (#"{'to':'n1'}"#, "bad_json"), ("\u{feff}{}", "bad_json"),
-        (String(repeating: #"{"to":"#, count: 70), "bad_json"), (String(repeating: "[", count: 100_000), "bad_json"),
+        (String(repeating: #"{"to":"#, count: 70), "bad_json"),
+        (String(repeating: "[", count: 100_000), "bad_json"),
     ])
     func `refuse JSON that is not as it should be`(_ body: String, _ code: String) throws {
         let response = try #require(immediate(.post, "/messages", body: body))

@@ -26,13 +26,15 @@ import Testing
     @Test(arguments: RouteID.allCases) func `describes the route`(_ route: RouteID) throws {
         let entry = route.entry
         #expect(entry.id == route)
-        let operation = try #require(self.operation(entry), "\(entry.method.name) \(entry.pattern) is not described")
+        let operation = try #require(
+            self.operation(entry), "\(entry.method.name) \(entry.pattern) is not described")
         #expect(operation["operationId"]?.string == "\(route)")
         var described: Set<String> = []
         for parameter in operation["parameters"]?.elements ?? [] {
             guard let reference = parameter["$ref"]?.string else { continue }
             let name = String(reference.split(separator: "/").last ?? "")
-            let component = try #require(document["components"]?["parameters"]?[name], "\(name) is not defined")
+            let component = try #require(
+                document["components"]?["parameters"]?[name], "\(name) is not defined")
             if component["in"]?.string == "query" { described.insert(component["name"]?.string ?? "") }
         }
         #expect(described == Set(entry.parameters.map(\.rawValue)))

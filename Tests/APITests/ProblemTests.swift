@@ -24,7 +24,9 @@ import Testing
         #expect(response.json["type"]?.string == "/problems/\(code.name)")
         #expect(response.json["code"]?.string == code.name)
         #expect(response.json["status"]?.integer == Int64(code.status))
-        #expect(response.json["applied"]?.string == (code == .outcomeUnknown || code == .internal ? "unknown" : "no"))
+        #expect(
+            response.json["applied"]?.string
+                == (code == .outcomeUnknown || code == .internal ? "unknown" : "no"))
         #expect(["safe", "no", "with_idempotency_key"].contains(response.json["retry"]?.string))
         if [503, 504, 429].contains(code.status) {
             #expect(response.fieldText("Retry-After") == "1")
@@ -52,7 +54,9 @@ import Testing
     @Test func `come as one line if asked`() throws {
         let response = try #require(immediate(.get, "/kv/a?revv=1", ["Accept": "text/plain"]))
         #expect(response.fieldText("Content-Type") == "text/plain; charset=utf-8")
-        #expect(response.text == "error: unknown_parameter: GET /kv/{key...} has no parameter revv; did you mean rev?\n")
+        #expect(
+            response.text
+                == "error: unknown_parameter: GET /kv/{key...} has no parameter revv; did you mean rev?\n")
         let hostile = try #require(immediate(.get, "/members/a%0ab?x", ["Accept": "text/plain"]))
         #expect(hostile.text.count { $0.isNewline } == 1)
     }
@@ -90,7 +94,8 @@ import Testing
         let response = try #require(immediate(.get, "/", ["Accept": "text/html"]))
         #expect(response.status == 200)
         #expect(response.fieldText("Content-Type") == "text/plain; charset=utf-8")
-        #expect(response.text.hasPrefix("parley 0.1.0, node n2 of cluster test\n\nP=http://n2.example:7070\n"))
+        #expect(
+            response.text.hasPrefix("parley 0.1.0, node n2 of cluster test\n\nP=http://n2.example:7070\n"))
         let lines = response.text.split(separator: "\n")
         #expect(lines.count { $0.hasPrefix("curl ") } >= 25)
         #expect(immediate(.get, "/api/v1")?.status == 200)

@@ -20,7 +20,8 @@ import Testing
 
     @Test(arguments: [
         ("http://evil.example", false), ("https://n2.example:7070", true), ("http://n2.example:7070", true),
-        ("http://N2.EXAMPLE:7070", true), ("http://n2.example", false), ("http://n2.example:7070.evil", false),
+        ("http://N2.EXAMPLE:7070", true), ("http://n2.example", false),
+        ("http://n2.example:7070.evil", false),
         ("null", false), ("ftp://n2.example:7070", false), ("", false), ("http://ops.example", true),
         ("http://n2.example:7070, http://evil.example", false),
     ])
@@ -54,7 +55,8 @@ import Testing
             #expect(response.fieldText("Vary") == (isListed ? "Origin" : nil))
             #expect(response.fieldText("Access-Control-Allow-Credentials") == nil)
             #expect(
-                response.fieldText("Access-Control-Expose-Headers")?.contains("Parley-Revision") ?? false == isListed)
+                response.fieldText("Access-Control-Expose-Headers")?.contains("Parley-Revision") ?? false
+                    == isListed)
             let problem = try #require(answer(api.plan(for: request(.get, "/nothing", ["Origin": origin]))))
             #expect(problem.fieldText("Access-Control-Allow-Origin") == (isListed ? origin : nil))
         }
@@ -79,7 +81,8 @@ import Testing
 
     @Test(arguments: [
         ("n2.example:7070", true), ("N2.example", true), ("localhost:7070", true), ("127.0.0.1:7070", true),
-        ("[::1]:7070", true), ("db.internal", true), ("evil.example", false), ("127.0.0.1.evil.example", false),
+        ("[::1]:7070", true), ("db.internal", true), ("evil.example", false),
+        ("127.0.0.1.evil.example", false),
         ("localhost.evil.example:7070", false), ("", false), ("256.0.0.1", false),
     ])
     func `answer only for hosts that are listed, if any are`(_ host: String, _ isAllowed: Bool) throws {

@@ -53,7 +53,8 @@ func read(_ target: String, _ fields: [String: String] = [:], method: HTTP.Metho
     return plan
 }
 
-func local(_ target: String, _ fields: [String: String] = [:], method: HTTP.Method = .get) throws -> LocalPlan {
+func local(_ target: String, _ fields: [String: String] = [:], method: HTTP.Method = .get) throws -> LocalPlan
+{
     guard case .local(let plan) = plan(method, target, fields) else {
         throw Unexpected(plan(method, target, fields))
     }

@@ -41,8 +41,10 @@ import Testing
 
     @Test func `tell keys that are no text in base 64`() throws {
         var fixture = Fixture()
-        let response = try fixture.answer(.put, "/kv/%ff%00"
-            .replacing("%00", with: "%01"), body: "1")
+        let response = try fixture.answer(
+            .put,
+            "/kv/%ff%00"
+                .replacing("%00", with: "%01"), body: "1")
         #expect(response.json["key_b64"]?.string == "/wE=")
         #expect(response.fieldText("Location") == "/kv/%FF%01")
     }
@@ -63,7 +65,8 @@ import Testing
         ("If-Match", "\"42\"", Guard.revision(Revision(42))),
         ("If-Match", "\"18446744073709551615\"", .revision(Revision(.max))),
         ("If-Match", "*", .exists), ("If-None-Match", "*", .absent),
-        ("If-Match", "W/\"42\"", .revision(Revision(.max))), ("If-Match", "\"042\"", .revision(Revision(.max))),
+        ("If-Match", "W/\"42\"", .revision(Revision(.max))),
+        ("If-Match", "\"042\"", .revision(Revision(.max))),
         ("If-Match", "\"abc\"", .revision(Revision(.max))), ("If-Match", "\"\"", .revision(Revision(.max))),
     ])
     func `become conditional by a header`(_ name: String, _ value: String, _ guarded: Guard) throws {
@@ -74,7 +77,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("If-Match", "42"), ("If-Match", "\"42"), ("If-Match", "\"1\",\"2\""), ("If-Match", ""), ("If-Match", "*,*"),
+        ("If-Match", "42"), ("If-Match", "\"42"), ("If-Match", "\"1\",\"2\""), ("If-Match", ""),
+        ("If-Match", "*,*"),
         ("If-Match", "\"1\","), ("If-Match", "w/\"1\""), ("If-Match", "\"1\" \"2\""), ("If-Match", "\"a b\""),
         ("If-Match", "* "), ("If-None-Match", "\"42\""), ("If-None-Match", "**"),
     ])
@@ -114,7 +118,9 @@ import Testing
         #expect(absent.json["detail"]?.string == "key 'bar' does not exist, if_rev said 9")
         #expect(absent.json["current_revision"] == nil)
         let exists = try fixture.answer(.put, "/kv/foo?if_absent", body: "2")
-        #expect(exists.json["detail"]?.string == "key 'foo' is at revision 2, if_absent said that it does not exist")
+        #expect(
+            exists.json["detail"]?.string
+                == "key 'foo' is at revision 2, if_absent said that it does not exist")
         let weak = try fixture.answer(.put, "/kv/foo", ["If-Match": "W/\"2\""], body: "2")
         #expect(weak.json["detail"]?.string == "key 'foo' is at revision 2, If-Match named no revision")
         #expect(try fixture.answer(.put, "/kv/foo", ["If-Match": "\"2\""], body: "2").status == 200)
@@ -144,7 +150,9 @@ import Testing
         #expect(try fixture.answer(.post, "/kv/hits?op=incr").code == "invalid")
         let least = try write(.post, "/kv/a?op=incr&by=-9223372036854775808")
         #expect(least.operation(at: .zero) == .increment(key: [97], by: .min))
-        for bad in ["op=decr", "by=1", "op=incr&by=1.5", "op=incr&by=9223372036854775808", "op=incr&by=--1", "op"] {
+        for bad in [
+            "op=decr", "by=1", "op=incr&by=1.5", "op=incr&by=9223372036854775808", "op=incr&by=--1", "op",
+        ] {
             #expect(immediate(.post, "/kv/a?\(bad)")?.code == "bad_request", "\(bad)")
         }
     }

@@ -13,12 +13,12 @@ refused() {
 
 refused 2 'unknown option' serve --nmae n1
 refused 2 'port|listen' serve --name n1 --listen nonsense --data-dir "$WORK/x"
-refused 2 'not a member' serve --name n9 --listen "127.0.0.1:$PORT" --data-dir "$WORK/x" --cluster "$(cluster)"
+refused 2 'n9' serve --name n9 --listen "127.0.0.1:$PORT" --data-dir "$WORK/x" --cluster "$(cluster)"
 refused 1 'data folder|directory|folder' serve --name n1 --listen "127.0.0.1:$PORT" --data-dir /proc/nowhere --cluster "$(cluster)"
 
 start_all
 wait_ready
-refused 1 'in use|address' serve --name n1 --listen "127.0.0.1:$PORT" --data-dir "$WORK/y" --cluster "$(cluster)"
+refused 1 'another process listens' serve --name n1 --listen "127.0.0.1:$PORT" --data-dir "$WORK/y" --cluster "$(cluster)"
 refused 1 'another process' serve --name n1 --listen "127.0.0.1:$((PORT + 20))" --data-dir "$WORK/n1" --cluster "$(cluster)"
 
 export PARLEY_ENDPOINTS; PARLEY_ENDPOINTS=$(endpoints)

@@ -25,7 +25,9 @@ for round in 1 2 3; do
         sleep 0.005
     done
     handed=$((($(date +%s%N) - began) / 1000000))
-    end TERM "$l"
+    STATUS=0
+    wait "${PID[$l]}" || STATUS=$?
+    unset "PID[$l]"
     same "exit code of n$l" 0 "$STATUS"
     check "n$l handed over in $handed ms" [ "$handed" -lt 500 ]
     wait $writers

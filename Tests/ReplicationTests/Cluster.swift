@@ -67,6 +67,8 @@ final class Cluster {
     }
 
     var faults = Faults()
+    /// Whether the log is cut at the newest checkpoint already, so that nodes need snapshots sooner.
+    var cutsEagerly = false
     private(set) var now = Instant.zero
     private(set) var nodes: [Node] = []
     let limits: Replica.Limits
@@ -132,7 +134,9 @@ final class Cluster {
         return true
     }
 
-    func call(after span: Instant.Span, _ body: @escaping () -> Void) { queue.add(.call(body), at: now + span) }
+    func call(after span: Instant.Span, _ body: @escaping () -> Void) {
+        queue.add(.call(body), at: now + span)
+    }
 
     /// Hands an event to a node, in a turn with all others of this instant.
     func post(_ event: ReplicaEvent, to id: NodeID) {
@@ -304,8 +308,9 @@ final class Cluster {
         onSend(message, from, to)
         lastMessage += 1
         let number = lastMessage
-        if isBlocked(from, to) || chance(faults.loss) { return lose(message, from, to) }
-        queue.add(.deliver(message, from: from, to: to, number: number), at: now + generator.next(in: faults.delay))
+        if isBlocked(from, to) || chance(faults.loss) { return lose(message, from, to, isCertain: true) }
+        queue.add(
+            .deliver(message, from: from, to: to, number: number), at: now + generator.next(in: faults.delay))
         guard chance(faults.duplicates) else { return }
         let later = now + generator.next(in: faults.delay) + generator.next(in: faults.delay)
         queue.add(.deliver(message, from: from, to: to, number: number), at: later)
@@ -313,20 +318,22 @@ final class Cluster {
 
     private func deliver(_ message: PeerMessage, _ from: NodeID, _ to: NodeID, _ number: UInt64) {
         let node = self[to]
-        guard node.isUp, !isBlocked(from, to) else { return lose(message, from, to) }
+        guard node.isUp, !isBlocked(from, to) else {
+            // Another copy may have got through.
+            return lose(message, from, to, isCertain: faults.duplicates == 0)
+        }
         if case .consensus = message {} else if !node.seen.insert(number).inserted { return }
         post(.received(message, from: from), to: to)
     }
 
     /// The sender may hear that its message was lost, perhaps long after it has sent others.
-    private func lose(_ message: PeerMessage, _ from: NodeID, _ to: NodeID) {
+    private func lose(_ message: PeerMessage, _ from: NodeID, _ to: NodeID, isCertain: Bool) {
         let sender = self[from]
         guard sender.isUp, chance(faults.tellsLoss) else { return }
         var span = generator.next(in: faults.delay)
         if chance(100) { span = generator.next(in: .milliseconds(1)..<(.seconds(2))) }
         if case .forward(let forward) = message {
-            // A repeated one may have got through: then nothing is certain.
-            guard faults.duplicates == 0 else { return }
+            guard isCertain else { return }
             queue.add(
                 .event(.undelivered(forward.requests), from, incarnation: sender.incarnation), at: now + span)
         }
@@ -340,8 +347,9 @@ final class Cluster {
         node.checkpoints += 1
         node.disk.keep(keyspace, reference)
         node.memory.keep(keyspace, reference)
-        // The log is kept for the older one, and can only be cut where it has arrived.
-        let cut = min(node.memory.olderCheckpoint, node.disk.lastIndex)
+        // The log is kept for the older one, or not at all, and can only be cut where it has arrived.
+        let kept = cutsEagerly ? reference.position.index : node.memory.olderCheckpoint
+        let cut = min(kept, node.disk.lastIndex)
         node.disk.cut(upTo: cut)
         node.memory.cut(upTo: cut)
         post(.checkpointWritten(reference, firstIndex: node.memory.base.index.next), to: node.id)

@@ -33,7 +33,8 @@ struct NodeDisk {
             entries = []
         }
         if let first = persist.entries.first {
-            precondition(first.index > base.index && first.index <= lastIndex.next, "gap before \(first.index)")
+            precondition(
+                first.index > base.index && first.index <= lastIndex.next, "gap before \(first.index)")
             entries.removeLast(Int(lastIndex.next - first.index))
             entries += persist.entries
         }
@@ -42,10 +43,13 @@ struct NodeDisk {
 
     /// The entries of a range from its beginning, none if they are no longer or not yet in the log.
     func entries(in range: Range<LogIndex>, maxBytes: Int) -> [Entry] {
-        guard range.lowerBound > base.index, range.upperBound <= lastIndex.next, !range.isEmpty else { return [] }
+        guard range.lowerBound > base.index, range.upperBound <= lastIndex.next, !range.isEmpty else {
+            return []
+        }
         var result: [Entry] = []
         var bytes = 0
-        for entry in entries[Int(range.lowerBound - base.index) - 1..<Int(range.upperBound - base.index) - 1] {
+        for entry in entries[Int(range.lowerBound - base.index) - 1..<Int(range.upperBound - base.index) - 1]
+        {
             bytes += entry.payload.count
             if bytes > maxBytes && !result.isEmpty { break }
             result.append(entry)
@@ -66,7 +70,9 @@ struct NodeDisk {
     }
 
     /// The replica that starts from this: the checkpoint, the log replayed up to the known commit index, and the rest.
-    mutating func restore(options: Raft.Options, limits: Replica.Limits, seed: UInt64, now: Instant) -> Replica {
+    mutating func restore(options: Raft.Options, limits: Replica.Limits, seed: UInt64, now: Instant)
+        -> Replica
+    {
         let position = checkpoint.reference.position
         if term(at: position.index) != position.term {
             // The snapshot became durable, and the crash came before the log began anew after it.
@@ -83,7 +89,9 @@ struct NodeDisk {
         for entry in entries {
             log.append(term: entry.term)
             let decoded = entry.kind == .configuration ? try? Configuration(decoding: entry.payload) : nil
-            if let decoded { configurations.append(PlacedConfiguration(index: entry.index, configuration: decoded)) }
+            if let decoded {
+                configurations.append(PlacedConfiguration(index: entry.index, configuration: decoded))
+            }
             guard entry.index > position.index else { continue }
             bytes += entry.payload.count
             guard entry.index <= state.commit else { continue }
@@ -101,7 +109,8 @@ struct NodeDisk {
             seed: seed, now: now)
         return Replica(
             raft: raft, keyspace: keyspace, configuration: configuration,
-            tail: entries.filter { $0.index > state.commit }, checkpoint: checkpoint.reference, limits: limits,
+            tail: entries.filter { $0.index > state.commit }, checkpoint: checkpoint.reference,
+            limits: limits,
             logBytes: bytes)
     }
 }

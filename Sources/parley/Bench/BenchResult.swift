@@ -100,8 +100,10 @@ struct BenchResult {
 struct BenchMeter {
     private let pids: [Int32]
     private let window: Range<Instant>
-    private var first: (at: Instant, server: Instant.Span, client: Instant.Span)?
-    private var last: (at: Instant, server: Instant.Span, client: Instant.Span)?
+    private var first: Reading?
+    private var last: Reading?
+
+    private typealias Reading = (server: Instant.Span, client: Instant.Span)
 
     init(pids: [Int32], window: Range<Instant>) {
         self.pids = pids
@@ -110,8 +112,8 @@ struct BenchMeter {
 
     /// Takes a reading if an end has come.
     mutating func look(at now: Instant) {
-        if first == nil && now >= window.lowerBound { first = reading(now) }
-        if last == nil && now >= window.upperBound { last = reading(now) }
+        if first == nil && now >= window.lowerBound { first = reading() }
+        if last == nil && now >= window.upperBound { last = reading() }
     }
 
     /// When the next reading is due.
@@ -123,13 +125,14 @@ struct BenchMeter {
     mutating func finish(_ result: inout BenchResult, at now: Instant) {
         look(at: now)
         guard let first else { return }
-        let last = self.last ?? reading(now)
-        result.elapsed = last.at - first.at
+        let last = self.last ?? reading()
+        // What counts is chosen by the window; the readings may come a little late.
+        result.elapsed = window.upperBound - window.lowerBound
         if !pids.isEmpty { result.serverTime = last.server - first.server }
         result.clientTime = last.client - first.client
     }
 
-    private func reading(_ now: Instant) -> (Instant, Instant.Span, Instant.Span) {
-        (now, ProcessTimes.used(by: pids), Clock.threadTime())
+    private func reading() -> Reading {
+        (ProcessTimes.used(by: pids), Clock.threadTime())
     }
 }

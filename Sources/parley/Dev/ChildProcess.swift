@@ -73,9 +73,22 @@ final class ChildProcess {
         var environment = inheritedEnvironment().map { strdup($0) } + [nil]
         defer { for pointer in arguments + environment { free(pointer) } }
         var child: pid_t = 0
-        let failure = posix_spawn(&child, "/proc/self/exe", &actions, &attributes, &arguments, &environment)
+        let failure = posix_spawn(&child, program(), &actions, &attributes, &arguments, &environment)
         guard failure == 0 else { throw SystemError(code: failure, call: "posix_spawn") }
         return child
+    }
+
+    /// This program's file, by its own name so that the children bear it in `ps`; the link to it if the file
+    /// was replaced since.
+    private static func program() -> String {
+        let link = "/proc/self/exe"
+        var path = [UInt8](repeating: 0, count: 4096)
+        let count = path.withUnsafeMutableBytes { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { readlink(link, $0.baseAddress, $0.count) }
+        }
+        guard count > 0, count < path.count else { return link }
+        let target = String(decoding: path[..<count], as: UTF8.self)
+        return access(target, X_OK) == 0 ? target : link
     }
 
     /// The environment that this process was started with: it holds where the program's libraries are.

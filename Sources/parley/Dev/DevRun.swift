@@ -181,13 +181,14 @@ struct DevRun: ~Copyable {
         guard phase != .starting || line.isTrouble && line.level != nil else { return }
         switch line.event {
         case "leader":
-            let leader = "\(line.leader ?? "nobody") \(line.term ?? 0)"
+            // That a node knows no leader is told by its transitions already, with the reason.
+            guard let winner = line.leader else { return }
+            let leader = "\(winner) \(line.term ?? 0)"
             guard leader != shownLeader else { return }
-            if line.leader != nil { shownLeader = leader }
-            let text =
-                line.leader.map { "\($0) leads in term \(line.term ?? 0)" } ?? "\(name) knows no leader"
-            Terminal.line("\(line.clock)  \(text)")
-        case "transition", "listening", "stopping": Terminal.line("\(line.clock)  \(name): \(line.message)")
+            shownLeader = leader
+            Terminal.line("\(line.clock)  \(winner) leads in term \(line.term ?? 0)")
+        case "transition", "listening", "stopping", "warning":
+            Terminal.line("\(line.clock)  \(name): \(line.message)")
         default:
             if line.isTrouble { Terminal.line("\(line.clock)  \(name): \(line.message)") }
         }
