@@ -69,7 +69,7 @@ let package = Package(
         .target(name: "COpenAPI"),
         .target(
             name: "API",
-            dependencies: ["Primitives", "JSON", "HTTP", "Consensus", "Store", "COpenAPI"],
+            dependencies: ["Primitives", "JSON", "HTTP", "Store", "COpenAPI"],
             swiftSettings: pure),
         .target(name: "Client", dependencies: ["Primitives", "JSON", "Curl"], swiftSettings: common),
 
@@ -105,7 +105,7 @@ let package = Package(
             dependencies: ["Curl", "PeerTransport", "HTTPServer", "HTTP", "Platform", "Primitives"],
             swiftSettings: common),
         .testTarget(
-            name: "APITests", dependencies: ["API", "JSON", "HTTP", "Store", "Consensus", "Primitives"],
+            name: "APITests", dependencies: ["API", "JSON", "HTTP", "Store", "Primitives"],
             swiftSettings: common),
         .testTarget(
             name: "TelemetryTests", dependencies: ["Telemetry", "Primitives", log], swiftSettings: common),

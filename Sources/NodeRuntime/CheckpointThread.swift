@@ -102,10 +102,9 @@ struct CheckpointLoop<D: Disk & Sendable>: ~Copyable {
             guard let chunk = current.source.next() else {
                 let written = try current.file.finish()
                 try store.prune()
-                let oldest = try store.list().last?.position ?? written.position
                 return reports.deliver(
                     .checkpointWritten(
-                        current.reference, cutBelow: oldest.index.next, bytes: written.bytes,
+                        current.reference, cutBelow: try cutBelow(), bytes: written.bytes,
                         took: Clock.now() - current.started))
             }
             try current.file.append(chunk)
@@ -119,13 +118,23 @@ struct CheckpointLoop<D: Disk & Sendable>: ~Copyable {
         }
     }
 
+    /// Below which entry the log may be cut: what the oldest checkpoint covers, if the newer ones may all turn out
+    /// damaged. While there is only one the log stays whole.
+    private func cutBelow() throws(DiskError) -> LogIndex {
+        let present = try store.list()
+        guard present.count >= store.kept, let oldest = present.last else { return .zero }
+        return oldest.position.index.next
+    }
+
     private static func time(for bytes: Int) -> Instant.Span {
         .microseconds(bytes / (bytesPerSecond / 1_000_000))
     }
 
     // MARK: Serving and receiving
 
-    private func serve(_ connection: ConnectionID, _ position: LogPosition, _ offset: UInt64, _ count: UInt64) {
+    private func serve(
+        _ connection: ConnectionID, _ position: LogPosition, _ offset: UInt64, _ count: UInt64
+    ) {
         do throws(DiskError) {
             let reader = try store.read(position)
             let total = reader.checkpoint.bytes
@@ -166,7 +175,9 @@ struct CheckpointLoop<D: Disk & Sendable>: ~Copyable {
                 return
             }
             let keyspace = try current.reader.finish()
-            guard keyspace.appliedIndex == reference.position.index else { throw SnapshotProblem.another }
+            guard keyspace.appliedIndex == reference.position.index,
+                keyspace.appliedTerm == reference.position.term, current.reader.header?.cluster == cluster
+            else { throw SnapshotProblem.another }
             _ = try current.file.finish()
             try store.prune()
             return reports.deliver(.snapshotLoaded(keyspace, reference))

@@ -25,6 +25,8 @@ struct DiskLoop<D: Disk>: ~Copyable {
     private let inbox: Mailbox<DiskCommand>
     private let reports: Mailbox<NodeInput>
     private var batch: [DiskCommand] = []
+    /// What came while a full disk was waited out.
+    private var backlog: [DiskCommand] = []
     private var isShortOfSpace = false
     /// How long to leave the disk alone before a spare segment is worked on again.
     private var sparePause = Instant.Span.milliseconds(2)
@@ -48,8 +50,9 @@ struct DiskLoop<D: Disk>: ~Copyable {
 
     private mutating func turn() throws(WALError) -> Bool {
         batch.removeAll(keepingCapacity: true)
+        swap(&batch, &backlog)
         let wakes = isSpareReady ? Instant.never : Clock.now() + sparePause
-        inbox.wait(until: wakes, into: &batch)
+        if batch.isEmpty { inbox.wait(until: wakes, into: &batch) }
         guard !batch.isEmpty else {
             try prepareSpare()
             return true
@@ -59,14 +62,14 @@ struct DiskLoop<D: Disk>: ~Copyable {
         var persists = 0
         for command in batch {
             guard case .persist(let persist) = command else { continue }
-            try append(persist)
+            guard try append(persist) else { return false }
             sequence = persist.sequence
             messages.append(contentsOf: persist.thenSend)
             persists += 1
         }
         if persists > 0 {
             let start = Clock.now()
-            try syncWhenThereIsRoom()
+            guard try sync() else { return false }
             reports.deliver(.persisted(sequence: sequence, thenSend: messages))
             reports.deliver(.synced(Clock.now() - start, persists: persists))
             isSpareReady = false
@@ -94,27 +97,51 @@ struct DiskLoop<D: Disk>: ~Copyable {
         return goesOn
     }
 
-    private mutating func append(_ persist: Persist) throws(WALError) {
+    /// False if the thread was told to stop while it waited for room.
+    private mutating func append(_ persist: Persist) throws(WALError) -> Bool {
         if let position = persist.resetTo {
-            try log.reset(to: position, hardState: persist.hardState)
+            guard try reset(to: position, persist.hardState) else { return false }
         }
         if persist.hardState != nil || !persist.entries.isEmpty {
             try log.append(hardState: persist.hardState, entries: persist.entries)
         }
+        return true
     }
 
-    /// A full disk is waited out: nothing is acknowledged meanwhile, and nothing is lost.
-    private mutating func syncWhenThereIsRoom() throws(WALError) {
+    private mutating func reset(to position: LogPosition, _ hardState: HardState?) throws(WALError) -> Bool {
+        while true {
+            do throws(WALError) {
+                try log.reset(to: position, hardState: hardState)
+                noteSpace()
+                return true
+            } catch {
+                guard try waitForRoom(error) else { return false }
+            }
+        }
+    }
+
+    private mutating func sync() throws(WALError) -> Bool {
         while true {
             do throws(WALError) {
                 try log.sync()
-                return noteSpace()
-            } catch {
-                guard case .noSpace = error else { throw error }
                 noteSpace()
-                CurrentThread.sleep(for: .milliseconds(200))
+                return true
+            } catch {
+                guard try waitForRoom(error) else { return false }
             }
         }
+    }
+
+    /// A full disk is waited out: nothing is acknowledged meanwhile, and nothing is lost. False if the thread is
+    /// to stop instead.
+    private mutating func waitForRoom(_ error: WALError) throws(WALError) -> Bool {
+        guard case .noSpace = error else { throw error }
+        noteSpace()
+        CurrentThread.sleep(for: .milliseconds(200))
+        var came: [DiskCommand] = []
+        inbox.drain(into: &came)
+        backlog += came
+        return !(batch + backlog).contains { if case .stop = $0 { true } else { false } }
     }
 
     private mutating func cut(below index: LogIndex) throws(WALError) {

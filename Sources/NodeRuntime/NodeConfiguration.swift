@@ -126,9 +126,10 @@ struct Roster: Sendable {
         var text = Substring(url)
         while text.hasSuffix("/") { text.removeLast() }
         guard text.hasPrefix("http://"), let colon = text.lastIndex(of: ":"),
+            text[text.index(after: colon)...].utf8.allSatisfy({ (48...57).contains($0) }),
             let port = UInt16(text[text.index(after: colon)...]), port > 0,
             text.distance(from: text.startIndex, to: colon) > 7,
-            text.dropFirst(7).allSatisfy({ !" /?#@".contains($0) })
+            text.dropFirst(7).utf8.allSatisfy({ $0 > 32 && $0 < 127 && !"/?#@".utf8.contains($0) })
         else { return nil }
         return String(text)
     }

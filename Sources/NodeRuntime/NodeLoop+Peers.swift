@@ -66,7 +66,8 @@ extension NodeLoop {
         }
         let snapshots = "/peer/snapshots/"
         if path.starts(with: snapshots.utf8), request.method == .get {
-            return servePart(request, name: String(decoding: path.dropFirst(snapshots.utf8.count), as: UTF8.self), connection)
+            let name = String(decoding: path.dropFirst(snapshots.utf8.count), as: UTF8.self)
+            return servePart(request, name: name, connection)
         }
         refusePeer(connection, .noSuchRoute, "peers use /peer/messages and /peer/snapshots/{index}-{term}")
     }
@@ -157,6 +158,7 @@ extension NodeLoop {
     mutating func scheduleAnswers() {
         for place in links.indices {
             links[place].scheduleHeld(after: persistFor[place])
+            persistFor[place] = 0
         }
     }
 }
@@ -179,7 +181,8 @@ extension NodeLoop {
             if fetching.reference == reference { return }
             _ = peers.post(.cancelFetch(id: fetching.id))
         }
-        let id = (fetching?.id ?? 0) + 1
+        lastFetch += 1
+        let id = lastFetch
         fetching = SnapshotFetch(id: id, reference: reference)
         let url = links[place].url + "/peer/snapshots/" + Self.snapshotName(reference.position)
         checkpoints.deliver(.beginReceiving(reference))
@@ -226,6 +229,7 @@ struct ByteRange {
 
     init?(_ field: String?) {
         guard let field, field.hasPrefix("bytes="), let dash = field.firstIndex(of: "-"),
+            !field.utf8.contains(UInt8(ascii: "+")),  // `UInt64` would take it for a sign.
             let first = UInt64(field[field.index(field.startIndex, offsetBy: 6)..<dash])
         else { return nil }
         self.first = first

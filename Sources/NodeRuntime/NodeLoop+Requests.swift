@@ -255,7 +255,6 @@ extension NodeLoop {
 
     /// Looks at the held answers that something may have happened to.
     mutating func settleWaiters() {
-        guard !waiters.isEmpty else { return }
         for (waiter, isOver) in waiters.due(in: replica.keyspace, at: now) { settle(waiter, isOver: isOver) }
     }
 

@@ -59,6 +59,8 @@ struct NodeLoop: ~Copyable {
     var leaderHint: AnswerContext.Leader?
     var leaderSince: WallTime?
     var fetching: SnapshotFetch?
+    /// The number of the last fetch: none is used twice, so that late news of one is not taken for another's.
+    var lastFetch: UInt64 = 0
     /// Why a move of leadership failed, while those who wait for it are told.
     var failedTransfer: String?
     var drain: Drain?
@@ -216,7 +218,10 @@ struct NodeLoop: ~Copyable {
             step(.snapshotLoaded(keyspace, reference))
         case .snapshotFailed(let reference, let reason):
             report(.warning("the leader's snapshot \(reference.position) could not be installed: \(reason)"))
-            fetching = nil
+            if let fetch = fetching, fetch.reference == reference {
+                _ = peers.post(.cancelFetch(id: fetch.id))
+                fetching = nil
+            }
             step(.snapshotFailed(reference))
         case .peer(let report):
             take(report)

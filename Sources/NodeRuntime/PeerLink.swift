@@ -95,7 +95,9 @@ struct PeerLink {
 
     /// Requests held in this turn wait until this much is on disk.
     mutating func scheduleHeld(after sequence: UInt64) {
-        for place in held.indices where held[place].releaseAfter == .max { held[place].releaseAfter = sequence }
+        for place in held.indices where held[place].releaseAfter == .max {
+            held[place].releaseAfter = sequence
+        }
     }
 
     mutating func forget(_ connection: ConnectionID) {
@@ -133,7 +135,8 @@ struct PeerLink {
             roundTrip = sample
             return
         }
-        roundTrip = Instant.Span(nanoseconds: smoothed.nanoseconds + (sample.nanoseconds - smoothed.nanoseconds) / 8)
+        let change = (sample.nanoseconds - smoothed.nanoseconds) / 8
+        roundTrip = Instant.Span(nanoseconds: smoothed.nanoseconds + change)
     }
 
     /// A request got no answer. Answers its forwarded writes, if it certainly never arrived.
@@ -172,17 +175,25 @@ struct PeerLink {
     }
 }
 
-/// Which batches of a peer were seen: the newest 1,024 of its incarnation.
+/// Which batches of a peer were seen: the newest 1,024 of its incarnation, and all of the ones before it.
 struct BatchWindow {
     private var incarnation: UInt64?
+    /// The peer's processes before the present one, newest last: what is still on its way from them comes too late.
+    private var former: [UInt64] = []
     private var newest: UInt64 = 0
     private var seen = [UInt64](repeating: 0, count: 16)
+
+    /// How many former processes are remembered.
+    private static let formerLimit = 8
 
     /// False if the batch was seen, or is too old to tell.
     mutating func insert(_ batch: UInt64, of incarnation: UInt64) -> Bool {
         if incarnation != self.incarnation {
+            guard !former.contains(incarnation) else { return false }
+            let known = (former + [self.incarnation].compactMap(\.self)).suffix(Self.formerLimit)
             self = BatchWindow()
             self.incarnation = incarnation
+            former = Array(known)
         }
         if batch > newest {
             let steps = batch - newest

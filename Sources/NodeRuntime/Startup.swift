@@ -53,6 +53,8 @@ func restore<D: Disk & Sendable>(
                 "the log in \(folder.logDirectory) begins at entry \(log.terms.firstIndex), but the newest sound "
                     + "checkpoint ends at \(base.keyspace.appliedIndex): a checkpoint is missing or damaged")
         }
+        // The older one and the log stand for all that these held: they must not pass for sound ones later.
+        for position in base.damaged { try checkpoints.remove(position) }
         let replica = try replay(configuration, roster, &log, &base, seed: seed)
         return Restored(folder: folder, log: log, checkpoints: checkpoints, replica: replica, notes: notes)
     } catch let error as StartError {
@@ -66,13 +68,16 @@ func restore<D: Disk & Sendable>(
 private struct Base {
     var keyspace: Keyspace
     var reference: SnapshotReference
+    /// Checkpoints that are of no use.
+    var damaged: [LogPosition] = []
 }
 
-/// The newest checkpoint that is sound, or the empty state. A damaged one is set aside: the log goes back to the
-/// older one that is kept.
+/// The newest checkpoint that is sound, or the empty state: the log goes back to the older one of those that are
+/// kept.
 private func newestCheckpoint<D: Disk>(
     _ store: CheckpointStore<D>, _ roster: Roster, notes: inout [String]
 ) throws -> Base {
+    var damaged: [LogPosition] = []
     for candidate in try store.list() {
         do {
             let file = try store.read(candidate.position)
@@ -91,17 +96,21 @@ private func newestCheckpoint<D: Disk>(
             let configuration = try Configuration(decoding: header.configuration)
             return Base(
                 keyspace: keyspace,
-                reference: SnapshotReference(position: candidate.position, configuration: configuration))
+                reference: SnapshotReference(position: candidate.position, configuration: configuration),
+                damaged: damaged)
         } catch let error as StartError {
             throw error
         } catch let error as DiskError {
             throw error
         } catch {
-            notes.append("checkpoint \(candidate.position) is damaged and left aside: \(error)")
+            notes.append("checkpoint \(candidate.position) is damaged and not used: \(error)")
+            damaged.append(candidate.position)
         }
     }
     let first = Configuration(voters: roster.members.map(\.id))
-    return Base(keyspace: Keyspace(), reference: SnapshotReference(position: .origin, configuration: first))
+    return Base(
+        keyspace: Keyspace(), reference: SnapshotReference(position: .origin, configuration: first),
+        damaged: damaged)
 }
 
 /// Applies what the log holds up to the known commit index, and hands the rest to the replica.
@@ -112,9 +121,11 @@ private func replay<D: Disk>(
     hardState.commit = max(hardState.commit, base.keyspace.appliedIndex)
     let commit = min(hardState.commit, max(log.terms.lastIndex, base.keyspace.appliedIndex))
     var members = base.reference.configuration
+    var logBytes = 0
     while base.keyspace.appliedIndex < commit {
         let first = base.keyspace.appliedIndex.next
         for entry in try log.entries(from: first, to: commit.next, maxBytes: 4 << 20) {
+            logBytes += entry.payload.count + 40
             switch entry.kind {
             case .command:
                 _ = base.keyspace.apply(encoded: entry.payload, index: entry.index, term: entry.term)
@@ -145,5 +156,5 @@ private func replay<D: Disk>(
     limits.leaderWait = configuration.electionTimeout * 4
     return Replica(
         raft: raft, keyspace: base.keyspace, configuration: members, tail: tail, checkpoint: base.reference,
-        limits: limits)
+        limits: limits, logBytes: tail.reduce(logBytes) { $0 + $1.payload.count + 40 })
 }

@@ -41,6 +41,8 @@ struct Waiters {
     private var lastID: UInt64 = 0
     /// Up to which revision the key waiters were looked at.
     private var settledRevision = Revision.zero
+    /// The applied term at that time. A new leader's first entry changes it, and not the revision.
+    private var settledTerm = Term.zero
     private(set) var deadline = Instant.never
     private var endsAll = false
 
@@ -57,7 +59,6 @@ struct Waiters {
         deadline = min(deadline, waiter.deadline)
         guard case .change(let plan) = waiter.cause else {
             others.insert(lastID)
-            isStirred = true
             return
         }
         switch plan.target {
@@ -89,7 +90,15 @@ struct Waiters {
 
     /// The waiters to be looked at in this turn, each with whether its time is over. They are taken out; who
     /// still has to wait is put in again.
+    ///
+    /// To be called in every turn, also when nobody waits: else the first who does pays for all changes since.
     mutating func due(in keyspace: Keyspace, at now: Instant) -> [(Waiter, isOver: Bool)] {
+        defer {
+            settledRevision = keyspace.revision
+            settledTerm = keyspace.appliedTerm
+            isStirred = false
+        }
+        guard !byID.isEmpty else { return [] }
         var candidates: [UInt64] = []
         if keyspace.revision != settledRevision {
             let complete = keyspace.changes(since: settledRevision) { change in
@@ -98,11 +107,9 @@ struct Waiters {
             }
             if case .failure = complete { candidates += byKey.values.flatMap(\.self) }
             candidates += ranges
-            settledRevision = keyspace.revision
             isStirred = true
         }
-        if isStirred { candidates += others }
-        isStirred = false
+        if isStirred || keyspace.appliedTerm != settledTerm { candidates += others }
         if now >= deadline || endsAll {
             candidates = endsAll ? Array(byID.keys) : candidates + byID.filter { $0.value.deadline <= now }.keys
         }

@@ -55,7 +55,7 @@ import Testing
         let token = try #require(page.json["next"]?.string)
         var padded = token.replacing("-", with: "+").replacing("_", with: "/")
         while padded.utf8.count % 4 != 0 { padded += "=" }
-        let bytes = try #require(Base64.decode(padded.utf8))
+        let bytes = try #require(Base64.decode(Array(padded.utf8)))
         for revision in [UInt64(0), 1, 22, .max] {
             for place: [UInt8] in [[0, 0], [0, 1, 255], [1, 5], [2, 9], [3], [0, 200, 1]] {
                 var writer = ByteWriter(continuing: Array(bytes[..<9]))

@@ -10,6 +10,12 @@ import Testing
         #expect(Set(ProblemCode.allCases.map(\.name)).count == ProblemCode.allCases.count)
     }
 
+    @Test(arguments: HTTP.ProtocolError.Code.allCases)
+    func `of a connection are in the catalogue too`(_ code: HTTP.ProtocolError.Code) throws {
+        let known = try #require(ProblemCode(name: code.rawValue))
+        #expect(known.status == code.status)
+    }
+
     @Test(arguments: ProblemCode.allCases)
     func `say whether the write happened and what to do`(_ code: ProblemCode) throws {
         let context = Fixture().context

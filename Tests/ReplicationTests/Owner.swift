@@ -79,7 +79,8 @@ struct Owner {
     /// What `peer` says in consensus, in the present term unless another is given.
     func message(_ body: Message.Body, from peer: NodeID, term: Term? = nil) -> ReplicaEvent {
         .received(
-            .consensus(Message(from: peer, to: Self.id, term: term ?? replica.raft.term, body: body)), from: peer)
+            .consensus(Message(from: peer, to: Self.id, term: term ?? replica.raft.term, body: body)),
+            from: peer)
     }
 
     /// The leader's entries after the end of this node's log.
@@ -110,7 +111,8 @@ struct Owner {
         now = replica.raft.deadline
         turn(.timeout)
         let next = replica.raft.term.next
-        turn(message(.voteResponse(VoteResponse(granted: true, isPreVote: true)), from: NodeID(2), term: next))
+        turn(
+            message(.voteResponse(VoteResponse(granted: true, isPreVote: true)), from: NodeID(2), term: next))
         sync()
         turn(message(.voteResponse(VoteResponse(granted: true, isPreVote: false)), from: NodeID(2)))
         commit()
@@ -186,7 +188,9 @@ extension [ReplicaEffect] {
         reduce(into: [:]) { if case .readRefused(let token, let refusal) = $1 { $0[token] = refusal } }
     }
     /// Consensus messages to be sent now.
-    var messages: [Message] { compactMap { if case .send(.consensus(let message), _) = $0 { message } else { nil } } }
+    var messages: [Message] {
+        compactMap { if case .send(.consensus(let message), _) = $0 { message } else { nil } }
+    }
     /// The numbers of read index requests.
     var questions: [UInt64] {
         messages.compactMap { if case .readIndexRequest(let token) = $0.body { token } else { nil } }

@@ -6,7 +6,9 @@ import Testing
 @testable import Replication
 
 struct ReadTests {
-    private func answer(_ owner: Owner, _ question: UInt64, _ index: UInt64?, from leader: UInt64 = 2) -> ReplicaEvent {
+    private func answer(_ owner: Owner, _ question: UInt64, _ index: UInt64?, from leader: UInt64 = 2)
+        -> ReplicaEvent
+    {
         owner.message(
             .readIndexResponse(token: question, index: index.map { LogIndex($0) }), from: NodeID(leader))
     }
@@ -46,7 +48,9 @@ struct ReadTests {
         #expect(owner.sync().answered == [2])
     }
 
-    @Test func `reads that come while questions are under way share the next one, as soon as there is room`() throws {
+    @Test func `reads that come while questions are under way share the next one, as soon as there is room`()
+        throws
+    {
         var limits = Replica.Limits()
         limits.readRounds = 1
         var owner = Owner(limits: limits)

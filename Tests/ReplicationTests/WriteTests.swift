@@ -92,7 +92,8 @@ struct LeaderWriteTests {
         #expect(effects.refused == [3: .overloaded])
         #expect(
             effects.forwardRefusals == [
-                ForwardRefusal(term: term, reason: .overloaded, requests: [Owner.request(8), Owner.request(9)]),
+                ForwardRefusal(
+                    term: term, reason: .overloaded, requests: [Owner.request(8), Owner.request(9)]),
                 ForwardRefusal(term: term, reason: .overloaded, requests: [Owner.request(10)]),
             ])
         #expect(owner.commit().answered == [1, 2])
@@ -107,7 +108,9 @@ struct LeaderWriteTests {
         owner.turn(.transferLeadership(to: NodeID(2)))
         #expect(owner.turn(owner.put(1)).appended.isEmpty)
         let forward = Forward(term: term, commands: [owner.command(5)])
-        #expect(owner.turn(.received(.forward(forward), from: NodeID(3))).forwardRefusals.first?.reason == .notLeader)
+        #expect(
+            owner.turn(.received(.forward(forward), from: NodeID(3))).forwardRefusals.first?.reason
+                == .notLeader)
         #expect(owner.replica.deadline > owner.now)
         let effects = owner.turn(owner.append([nil], from: NodeID(2), term: term.next))
         #expect(effects.forwards.map(\.term) == [term.next.rawValue])
@@ -196,7 +199,8 @@ struct FollowerWriteTests {
         var effects = owner.turn(owner.append([nil], from: NodeID(3), term: Term(2), commit: .zero))
         effects += owner.wait(.milliseconds(50))
         #expect(effects.forwarded.isEmpty)
-        effects = owner.turn(owner.message(.heartbeat(Heartbeat(commit: LogIndex(2), round: 0)), from: NodeID(3)))
+        effects = owner.turn(
+            owner.message(.heartbeat(Heartbeat(commit: LogIndex(2), round: 0)), from: NodeID(3)))
         effects += owner.wait(.zero)
         #expect(effects.forwards.map(\.term) == [2])
         #expect(effects.forwarded == [1, 2])
@@ -219,7 +223,8 @@ struct FollowerWriteTests {
         owner.turn(owner.put(1, patience: .seconds(30)))
         #expect(owner.wait(.seconds(5)).refused.isEmpty)
         let term = owner.replica.raft.term.next
-        let effects = owner.turn(owner.append([nil], from: NodeID(3), term: term)) + owner.wait(.milliseconds(1))
+        let effects =
+            owner.turn(owner.append([nil], from: NodeID(3), term: term)) + owner.wait(.milliseconds(1))
         #expect(effects.refused.isEmpty)
         #expect(effects.forwarded == [1])
     }

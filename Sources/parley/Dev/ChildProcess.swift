@@ -82,12 +82,10 @@ final class ChildProcess {
     /// was replaced since.
     private static func program() -> String {
         let link = "/proc/self/exe"
-        var path = [UInt8](repeating: 0, count: 4096)
-        let count = path.withUnsafeMutableBytes { bytes in
-            bytes.withMemoryRebound(to: CChar.self) { readlink(link, $0.baseAddress, $0.count) }
-        }
+        var path = [CChar](repeating: 0, count: 4096)
+        let count = readlink(link, &path, path.count)
         guard count > 0, count < path.count else { return link }
-        let target = String(decoding: path[..<count], as: UTF8.self)
+        let target = String(decoding: path[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return access(target, X_OK) == 0 ? target : link
     }
 
