@@ -170,7 +170,8 @@ struct DiskLoop<D: Disk>: ~Copyable {
         let isUnfinished = try log.prepareSpare()
         noteSpace()
         isSpareReady = !isUnfinished && !isShortOfSpace
-        sparePause = isShortOfSpace ? .milliseconds(500) : .milliseconds(2)
+        // Slice after slice while there is room; without any, look again now and then.
+        sparePause = isUnfinished ? .milliseconds(2) : .milliseconds(500)
     }
 
     private mutating func noteSpace() {

@@ -1,7 +1,6 @@
 import Consensus
 import Primitives
 import Store
-import Store
 import Testing
 
 @testable import Replication

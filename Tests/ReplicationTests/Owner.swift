@@ -191,9 +191,12 @@ extension [ReplicaEffect] {
     var messages: [Message] {
         compactMap { if case .send(.consensus(let message), _) = $0 { message } else { nil } }
     }
-    /// The numbers of read index requests.
+    /// The numbers of read index requests, those included that wait until a new term is on disk.
     var questions: [UInt64] {
-        messages.compactMap { if case .readIndexRequest(let token) = $0.body { token } else { nil } }
+        let all = flatMap { effect -> [Message] in
+            if case .persist(let persist) = effect { persist.thenSend } else { [effect].messages }
+        }
+        return all.compactMap { if case .readIndexRequest(let token) = $0.body { token } else { nil } }
     }
     /// Payloads that go into the log.
     var appended: [[UInt8]] {

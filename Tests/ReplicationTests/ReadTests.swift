@@ -111,7 +111,8 @@ struct ReadTests {
         var owner = Owner()
         owner.follow()
         owner.turn(owner.read(1))
-        let effects = owner.turn(owner.append([nil], from: NodeID(3), term: Term(2)))
+        // The new term is on disk before anything is said in it.
+        let effects = owner.turn(owner.append([nil], from: NodeID(3), term: Term(2))) + owner.sync()
         let question = try #require(effects.questions.first)
         #expect(owner.turn(answer(owner, question, 2, from: 3)).readable == [1])
     }
@@ -121,7 +122,7 @@ struct ReadTests {
         owner.lead()
         owner.turn(owner.read(1))
         let term = owner.replica.raft.term.next
-        let effects = owner.turn(owner.append([nil], from: NodeID(3), term: term))
+        let effects = owner.turn(owner.append([nil], from: NodeID(3), term: term)) + owner.sync()
         let question = try #require(effects.questions.first)
         #expect(owner.turn(answer(owner, question, 2, from: 3)).readable == [1])
     }
@@ -154,7 +155,8 @@ struct ReadTests {
         #expect(owner.wait(.milliseconds(2)).readsRefused == [1: .noLeader])
         owner.turn(owner.read(2, patience: .seconds(20)))
         let term = owner.replica.raft.term.next
-        #expect(owner.turn(owner.append([nil], from: NodeID(2), term: term)).questions.count == 1)
+        let effects = owner.turn(owner.append([nil], from: NodeID(2), term: term)) + owner.sync()
+        #expect(effects.questions.count == 1)
         // With its question under way it may wait for as long as the client does.
         var refused: [UInt64: ReadRefusal] = [:]
         for _ in 0..<40 {

@@ -116,11 +116,11 @@ struct CheckpointTests {
         #expect(write(&owner, bytes: 300).checkpoints.isEmpty)
         #expect(write(&owner, bytes: 300).checkpoints.isEmpty)
         let first = try #require(write(&owner, bytes: 400).checkpoints.first)
-        #expect(first.position == LogPosition(index: LogIndex(4), term: owner.replica.raft.term))
+        // What counts is the log; what the checkpoint holds is what was applied by then.
+        #expect(first.position == LogPosition(index: LogIndex(3), term: owner.replica.raft.term))
         #expect(write(&owner, bytes: 2_000).checkpoints.isEmpty)
-        owner.turn(.checkpointWritten(first, firstIndex: LogIndex(1)))
+        #expect(owner.turn(.checkpointWritten(first, firstIndex: LogIndex(1))).checkpoints.count == 1)
         #expect(owner.replica.checkpoint == first)
-        #expect(write(&owner, bytes: 2_000).checkpoints.count == 1)
     }
 
     @Test func `more data waits for more log`() {

@@ -1,0 +1,224 @@
+import API
+import Primitives
+import Replication
+import Testing
+
+@testable import NodeRuntime
+
+@Suite struct RosterTests {
+    private let three = [
+        (name: "b", url: "http://h2:2"), (name: "a", url: "http://h1:1/"), (name: "c", url: "http://[::1]:3"),
+    ]
+
+    private func roster(
+        _ members: [(name: String, url: String)], own: String = "a", cluster: String = "parley"
+    ) throws(StartError) -> Roster {
+        var configuration = NodeConfiguration(
+            name: own, listen: ":1", dataDirectory: "data", members: members)
+        configuration.clusterName = cluster
+        return try Roster(configuration)
+    }
+
+    private func refusal(_ members: [(name: String, url: String)], own: String = "a") -> String {
+        do {
+            _ = try roster(members, own: own)
+            return "accepted"
+        } catch {
+            guard case .usage(let reason) = error else { return "\(error)" }
+            return reason
+        }
+    }
+
+    @Test func `numbers the members by name, whatever the order of the list`() throws {
+        let roster = try roster(three, own: "b")
+        #expect(roster.members.map(\.name) == ["a", "b", "c"])
+        #expect(roster.members.map(\.id) == [NodeID(1), NodeID(2), NodeID(3)])
+        #expect(roster.members.map(\.url) == ["http://h1:1", "http://h2:2", "http://[::1]:3"])
+        #expect(roster.own == NodeID(2))
+        #expect(roster.ownMember.name == "b")
+        #expect(roster.peers.map(\.name) == ["a", "c"])
+        #expect(roster.member(NodeID(3))?.name == "c")
+        #expect(roster.member(named: "c")?.id == NodeID(3))
+        #expect(roster.member(NodeID(4)) == nil && roster.member(named: "d") == nil)
+    }
+
+    @Test func `makes the cluster's identity of its name and its members' names alone`() throws {
+        let known = try roster(three).cluster
+        #expect(try roster(three.reversed(), own: "c").cluster == known)
+        #expect(try roster(three.map { ($0.name, $0.url.replacing(":", with: ":1")) }.map { member in
+            (name: member.0, url: "http://other-\(member.0):9")
+        }).cluster == known)
+        #expect(try roster(three, cluster: "other").cluster != known)
+        #expect(try roster(Array(three.dropLast())).cluster != known)
+        #expect(try roster(three + [(name: "d", url: "http://h4:4")]).cluster != known)
+    }
+
+    @Test func `refuses lists that make no cluster`() {
+        #expect(refusal([]) == "the cluster has no members")
+        #expect(refusal(three, own: "x") == "node 'x' is not a member of the cluster (a, b, c)")
+        #expect(refusal(three + [(name: "b", url: "http://h9:9")]) == "the cluster names 'b' twice")
+        #expect(
+            refusal(three + [(name: "d", url: "http://h2:2/")])
+                == "members 'b' and 'd' have the same URL http://h2:2")
+    }
+
+    @Test(arguments: ["", "a b", "a/b", "ä", "a\n", String(repeating: "x", count: 65)])
+    func `refuses names that would not fit in a URL`(name: String) {
+        #expect(refusal([(name: name, url: "http://h:1")], own: name).contains("is not a name"))
+    }
+
+    @Test(arguments: [
+        "", "h:1", "https://h:1", "http://h", "http://:1", "http://h:0", "http://h:65536", "http://h:+80",
+        "http://h:1/path", "http://h:1?x", "http://user@h:1", "http://h h:1", "http://h\n:1", "http://hé:1",
+        "http://h:", "ftp://h:1",
+    ])
+    func `refuses URLs that peers could not use`(url: String) {
+        #expect(refusal([(name: "a", url: url)]).contains("is not a URL of the form"))
+    }
+
+    @Test(arguments: ["http://h:1", "http://h:65535//", "http://127.0.0.1:80", "http://a-b.example:7070"])
+    func `takes URLs that name a host and a port`(url: String) {
+        #expect(refusal([(name: "a", url: url)]) == "accepted")
+    }
+}
+
+@Suite struct ByteRangeTests {
+    @Test(arguments: [
+        ("bytes=0-0", 0, 1), ("bytes=0-1023", 0, 1024), ("bytes=7-", 7, 4 << 20), ("bytes=5-5", 5, 1),
+        ("bytes=0-99999999999", 0, 4 << 20), ("bytes=10-18446744073709551615", 10, 4 << 20),
+        ("bytes=0-18446744073709551615", 0, 4 << 20), ("bytes=18446744073709551615-", .max, 4 << 20),
+    ] as [(String, UInt64, UInt64)])
+    func `reads one range, no longer than the limit`(field: String, first: UInt64, count: UInt64) throws {
+        let range = try #require(ByteRange(field))
+        #expect(range.first == first && range.count == count)
+    }
+
+    @Test(arguments: [
+        "", "bytes", "bytes=", "bytes=-", "bytes=-5", "bytes=5", "bytes=6-5", "bytes=0-1,3-4", "bytes= 0-1",
+        "bytes=0-1 ", "bytes=a-b", "bytes=+1-2", "bytes=1-+2", "items=0-1", "bytes=18446744073709551616-", "-",
+    ])
+    func `refuses everything else`(field: String) { #expect(ByteRange(field) == nil) }
+
+    @Test func `refuses a request without one`() { #expect(ByteRange(nil) == nil) }
+}
+
+@Suite struct RequestIDTests {
+    @Test func `no two are the same, on one node or on several, even if their clocks stand still`() {
+        var random = SeededGenerator(seed: 1)
+        var seen: Set<RequestID> = []
+        for _ in 0..<20 {
+            var ids = RequestIDs(seed: random.next())
+            for _ in 0..<5_000 { seen.insert(ids.next(at: WallTime(milliseconds: 1_700_000_000_000))) }
+        }
+        #expect(seen.count == 100_000)
+    }
+
+    @Test func `later ones sort after earlier ones`() {
+        var ids = RequestIDs(seed: .max)
+        var last = ids.next(at: WallTime(milliseconds: 1))
+        for time in 2...100 as ClosedRange<Int64> {
+            let id = ids.next(at: WallTime(milliseconds: time))
+            #expect(id.high > last.high)
+            last = id
+        }
+    }
+}
+
+@Suite struct RequestTableTests {
+    @Test func `each request is found once, by a token that no other had`() {
+        var table = RequestTable()
+        let importing = { (slot: UInt32) -> PendingRequest in
+            .importing(
+                PendingRequest.Importing(
+                    connection: connection(slot), plan: Self.emptyImport, deadline: .never,
+                    requestID: RequestID(high: 0, low: 0)))
+        }
+        #expect(table.isEmpty)
+        let tokens = (1...3).map { table.insert(importing($0)) }
+        #expect(Set(tokens).count == 3 && table.count == 3)
+        guard case .importing(let found) = table.remove(tokens[1]) else {
+            Issue.record("nothing found")
+            return
+        }
+        #expect(found.connection == connection(2))
+        #expect(table.remove(tokens[1]) == nil)
+        #expect(table.count == 2)
+        #expect(!tokens.contains(table.insert(importing(4))))
+    }
+
+    private static let emptyImport: ImportPlan = {
+        let api = API(
+            settings: API.Settings(nodeName: "n", advertisedURL: "http://n:1", clusterName: "c", version: "0"))
+        let line = Array(#"{"key":"a","value":"b"}"#.utf8)
+        let fields = [
+            (name: "Host", value: "n:1"), (name: "Content-Type", value: "application/x-ndjson"),
+            (name: "Content-Length", value: "\(line.count)"),
+        ]
+        guard case .importLines(let plan) = api.plan(
+            for: .init(method: .post, target: "/kv", fields: fields, body: line))
+        else { preconditionFailure("not an import") }
+        return plan
+    }()
+}
+
+@Suite struct InboxTests {
+    private func note(_ number: UInt64, channel: String = "a") -> Note {
+        Note(
+            sender: "n2", recipient: "n1", channel: channel, id: RequestID(high: 5, low: number),
+            body: [UInt8(truncatingIfNeeded: number)])
+    }
+
+    private func filled(_ count: UInt64) -> Inboxes {
+        var inboxes = Inboxes()
+        for number in 1...count {
+            let channel = number % 2 == 0 ? "even" : "odd"
+            inboxes.put(note(number, channel: channel), at: WallTime(milliseconds: Int64(number)))
+        }
+        return inboxes
+    }
+
+    private func numbers(_ messages: [Inboxes.Message]) -> [UInt64] { messages.map(\.note.id.low) }
+
+    @Test func `messages stay in the order in which they came, until they are taken out`() {
+        var inboxes = filled(6)
+        #expect(numbers(inboxes.first(4, channel: nil)) == [1, 2, 3, 4])
+        #expect(numbers(inboxes.first(9, channel: "even")) == [2, 4, 6])
+        #expect(inboxes.first(9, channel: "none").isEmpty)
+        #expect(inboxes.first(1, channel: nil)[0].arrived == WallTime(milliseconds: 1))
+        #expect(inboxes.remove(upTo: 3, alone: true) == 1)
+        #expect(inboxes.remove(upTo: 3, alone: true) == 0)
+        #expect(numbers(inboxes.first(9, channel: nil)) == [1, 2, 4, 5, 6])
+        #expect(inboxes.remove(upTo: 4, alone: false) == 3)
+        #expect(numbers(inboxes.first(9, channel: nil)) == [5, 6])
+    }
+
+    @Test func `a message is found by its identifier`() {
+        let inboxes = filled(3)
+        #expect(inboxes.order(of: RequestID(high: 5, low: 2).description) == 2)
+        #expect(inboxes.order(of: "nonsense") == nil)
+    }
+
+    @Test func `a full inbox gives up its oldest message and counts it`() {
+        var inboxes = filled(UInt64(Inboxes.limit))
+        #expect(inboxes.dropped == 0)
+        inboxes.put(note(777_777), at: WallTime(milliseconds: 0))
+        #expect(inboxes.messages.count == Inboxes.limit)
+        #expect(inboxes.messages[0].order == 2)
+        #expect(inboxes.dropped == 1 && inboxes.received == UInt64(Inboxes.limit) + 1)
+        #expect(inboxes.order(of: RequestID(high: 5, low: 777_777).description) == inboxes.received)
+    }
+
+    @Test func `the newest transitions are kept, and numbered for ever`() {
+        var log = TransitionLog()
+        for _ in 0..<(TransitionLog.limit + 10) {
+            log.append { number in
+                NodeStatus.Transition(
+                    number: number, time: WallTime(milliseconds: 0), from: "follower", to: "leader",
+                    reason: "", term: Term(1), leader: nil)
+            }
+        }
+        #expect(log.count == UInt64(TransitionLog.limit) + 10)
+        #expect(log.entries.count == TransitionLog.limit)
+        #expect(log.entries.first?.number == 11 && log.entries.last?.number == log.count)
+    }
+}
