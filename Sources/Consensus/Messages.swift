@@ -184,11 +184,15 @@ public struct Heartbeat: Sendable, Equatable {
     public var commit: LogIndex
     /// The leader's latest read round in this term; zero before the first.
     public var round: UInt64
+    /// The leader's commit index, whatever this follower holds: so that a follower knows how far behind it
+    /// is.
+    public var leaderCommit: LogIndex
 
-    /// Makes a heartbeat with these parts.
-    public init(commit: LogIndex, round: UInt64) {
+    /// Makes a heartbeat with these parts; without a leader's commit index the follower lacks nothing.
+    public init(commit: LogIndex, round: UInt64, leaderCommit: LogIndex? = nil) {
         self.commit = commit
         self.round = round
+        self.leaderCommit = leaderCommit ?? commit
     }
 }
 

@@ -133,7 +133,8 @@ extension Raft {
         guard let peer = leadership?.peers[place], let round = leadership?.reads.number else { return }
         let known = min(peer.match, commit)
         leadership?.peers[place].commitSent = max(peer.commitSent, known)
-        send(.heartbeat(Heartbeat(commit: known, round: round)), to: peer.id, into: &effects)
+        let heartbeat = Heartbeat(commit: known, round: round, leaderCommit: commit)
+        send(.heartbeat(heartbeat), to: peer.id, into: &effects)
     }
 
     /// Sends every peer a sign of life, with the number of the latest read round.

@@ -78,8 +78,8 @@ public struct HTTPClient: ~Copyable {
             status: easy.status, headers: state.pointee.headers, body: Array(state.pointee.sink.bytes))
     }
 
-    /// Makes a request and hands over the body piece by piece as it comes; `consume` answers whether to go on. The
-    /// answer's body is empty. The status is known to `consume`, which may not keep the bytes.
+    /// Makes a request and hands over the body piece by piece as it comes; `consume` answers whether to go
+    /// on. The answer's body is empty. The status is known to `consume`, which may not keep the bytes.
     public mutating func perform(
         _ call: HTTPCall, consume: (_ status: Int, _ piece: UnsafeRawBufferPointer) -> Bool
     ) throws(CurlError) -> HTTPAnswer {

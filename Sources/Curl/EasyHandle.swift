@@ -1,7 +1,7 @@
 import CCurl
 
-/// One libcurl easy handle with the settings that all of ours share: HTTP/1.1 over http or https and nothing else,
-/// no proxy whatever the environment says, no signals, no redirects, no `Expect: 100-continue`.
+/// One libcurl easy handle with the settings that all of ours share: HTTP/1.1 over http or https and nothing
+/// else, no proxy whatever the environment says, no signals, no redirects, no `Expect: 100-continue`.
 struct EasyHandle: ~Copyable {
     let pointer: UnsafeMutableRawPointer
 

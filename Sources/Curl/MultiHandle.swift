@@ -1,12 +1,13 @@
-// Many transfers on one thread. libcurl says which sockets it waits for and until when; who has the poller does the
-// waiting. What its callbacks say is collected as data, so that nothing of ours runs inside libcurl.
+// Many transfers on one thread. libcurl says which sockets it waits for and until when; who has the poller
+// does the waiting. What its callbacks say is collected as data, so that nothing of ours runs inside libcurl.
 
 import CCurl
 public import Primitives
 
 /// libcurl's multi handle with a pool of easy handles for POST and ranged GET. Belongs to one thread.
 public struct MultiHandle: ~Copyable {
-    /// What libcurl wants to know about one of its sockets from now on; neither: nothing, the socket may be closed.
+    /// What libcurl wants to know about one of its sockets from now on; neither: nothing, the socket may be
+    /// closed.
     public struct SocketChange: Sendable, Equatable {
         /// The socket's descriptor.
         public let socket: Int32

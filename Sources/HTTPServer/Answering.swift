@@ -17,8 +17,8 @@ extension HTTPServer {
         surface(index, into: &inbox)
     }
 
-    /// Begins an answer that comes in pieces; with `length`, that many bytes must follow, `head.body` included.
-    /// False: the connection is gone.
+    /// Begins an answer that comes in pieces; with `length`, that many bytes must follow, `head.body`
+    /// included. False: the connection is gone.
     public mutating func beginStream(
         _ id: ConnectionID, _ head: Response, length: Int? = nil, at now: Instant
     ) -> Bool {
@@ -29,8 +29,8 @@ extension HTTPServer {
         return true
     }
 
-    /// Adds a piece to a stream. False: the piece was not taken, because the connection is gone or the client reads
-    /// so slowly that more than ``HTTP/Limits/outputBuffer`` would wait.
+    /// Adds a piece to a stream. False: the piece was not taken, because the connection is gone or the client
+    /// reads so slowly that more than ``HTTP/Limits/outputBuffer`` would wait.
     public mutating func write(_ id: ConnectionID, _ bytes: [UInt8], at now: Instant) -> Bool {
         guard let index = answering(id) else { return false }
         advance(to: now)
@@ -55,9 +55,9 @@ extension HTTPServer {
         surface(index, into: &inbox)
     }
 
-    /// Whether the end of the connection shall be reported as ``Inbound/closed(_:)`` even while no request is under
-    /// way, and as soon as the client ends its side: that is how the death of a peer's process is noticed, and a
-    /// client that no longer waits for a long poll. A watched client cannot half-close.
+    /// Whether the end of the connection shall be reported as ``Inbound/closed(_:)`` even while no request is
+    /// under way, and as soon as the client ends its side: that is how the death of a peer's process is
+    /// noticed, and a client that no longer waits for a long poll. A watched client cannot half-close.
     public mutating func watch(_ id: ConnectionID, _ isWatched: Bool = true) {
         guard let index = table.index(of: id) else { return }
         table[index].isWatched = isWatched

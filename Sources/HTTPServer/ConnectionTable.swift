@@ -7,8 +7,8 @@ struct ConnectionTable: ~Copyable {
     private struct Place {
         var generation: UInt32 = 0
         var isOpen = false
-        /// The tick of the slot's valid entry in the wheel. It outlives the connection, so that slots that are
-        /// used again and again leave no more than one entry behind.
+        /// The tick of the slot's valid entry in the wheel. It outlives the connection, so that slots that
+        /// are used again and again leave no more than one entry behind.
         var scheduled = DeadlineWheel.none
     }
 

@@ -2,9 +2,9 @@ import Primitives
 
 /// Which slots have to be looked at, and when: a timing wheel with one entry for each slot at most times.
 ///
-/// A deadline that moves away costs nothing: the entry stays where it is, and when its tick comes the slot says
-/// how long it really has. Only a deadline that comes nearer makes a second entry; the first is then found to
-/// be stale. So ten thousand idle connections cost nothing in a turn, and a little every minute.
+/// A deadline that moves away costs nothing: the entry stays where it is, and when its tick comes the slot
+/// says how long it really has. Only a deadline that comes nearer makes a second entry; the first is then
+/// found to be stale. So ten thousand idle connections cost nothing in a turn, and a little every minute.
 struct DeadlineWheel {
     /// Nanoseconds in a tick: how much later than its deadline a slot may be reported.
     static let tick: Int64 = 25_000_000

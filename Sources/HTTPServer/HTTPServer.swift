@@ -2,18 +2,19 @@ public import HTTP
 public import Platform
 public import Primitives
 
-/// An HTTP/1.1 server without a thread of its own: it drives ``HTTP/Connection``s on its owner's ``Platform/Poller``.
+/// An HTTP/1.1 server without a thread of its own: it drives ``HTTP/Connection``s on its owner's
+/// ``Platform/Poller``.
 ///
-/// The owner's turn: wait in the poller; `handle` each ready token that the server `owns`; `expire`; deal with the
-/// inbox, answering at once or later; `flush`. Whatever a turn wrote to one connection leaves in one system call.
-/// If there is something in the inbox after `flush`, the next wait must not block.
+/// The owner's turn: wait in the poller; `handle` each ready token that the server `owns`; `expire`; deal
+/// with the inbox, answering at once or later; `flush`. Whatever a turn wrote to one connection leaves in one
+/// system call. If there is something in the inbox after `flush`, the next wait must not block.
 public struct HTTPServer: ~Copyable {
     /// What the server has done since it was made.
     public struct Counters: Sendable, Equatable {
         /// Connections that were accepted, those beyond the limit among them.
         public var accepted: UInt64 = 0
-        /// Connections beyond ``HTTPServer/maxConnections`` that were answered 503, and accepts that failed for
-        /// want of descriptors or memory.
+        /// Connections beyond ``HTTPServer/maxConnections`` that were answered 503, and accepts that failed
+        /// for want of descriptors or memory.
         public var refused: UInt64 = 0
         /// Connections that have ended, for whatever reason.
         public var closed: UInt64 = 0
@@ -50,8 +51,8 @@ public struct HTTPServer: ~Copyable {
     /// Listens on `host:port` (`:port` for every address, port 0 for any port) without accepting yet.
     ///
     /// `name` goes into the `Server` field. `tag` is the top byte of every token that the server gives to the
-    /// poller, so that the owner can keep its own tokens apart. `admission` may refuse a request before its body
-    /// is read.
+    /// poller, so that the owner can keep its own tokens apart. `admission` may refuse a request before its
+    /// body is read.
     public init(
         listeningOn address: String, limits: Limits = Limits(), maxConnections: Int = 10_000,
         name: String = "parley", tag: UInt8 = 0x48, admission: Connection.Admission? = nil

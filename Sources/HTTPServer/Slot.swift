@@ -25,8 +25,8 @@ struct Slot: ~Copyable {
     }
 }
 
-// Questions are asked here, where the slot is borrowed whole: reading `http` through the table from outside would
-// copy it, with every buffer's reference count, for each of them.
+// Questions are asked here, where the slot is borrowed whole: reading `http` through the table from outside
+// would copy it, with every buffer's reference count, for each of them.
 extension Slot {
     /// What came of a read.
     enum Input {

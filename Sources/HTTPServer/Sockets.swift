@@ -6,8 +6,8 @@ public import Platform
 public import Primitives
 
 extension HTTPServer {
-    /// Ends the turn: one write for each connection that has output, then what follows from it. Requests that were
-    /// held back and connections that broke come into the inbox.
+    /// Ends the turn: one write for each connection that has output, then what follows from it. Requests that
+    /// were held back and connections that broke come into the inbox.
     public mutating func flush(at now: Instant, on poller: borrowing Poller, into inbox: inout [Inbound]) {
         guard !touched.isEmpty else { return }
         advance(to: now)

@@ -1,5 +1,5 @@
-// The thread that writes checkpoints from frozen keyspaces, serves them to peers and loads those of a leader, so
-// that none of it holds up the node loop. It works in small pieces and looks at its mailbox between them.
+// The thread that writes checkpoints from frozen keyspaces, serves them to peers and loads those of a leader,
+// so that none of it holds up the node loop. It works in small pieces and looks at its mailbox between them.
 import Consensus
 import HTTPServer
 import Platform
@@ -23,7 +23,8 @@ enum CheckpointCommand: Sendable {
 
 /// The checkpoint thread and what it owns.
 struct CheckpointLoop<D: Disk & Sendable>: ~Copyable {
-    /// At most so many bytes of a checkpoint are written in a second, so that the log's syncs don't wait for them.
+    /// At most so many bytes of a checkpoint are written in a second, so that the log's syncs don't wait for
+    /// them.
     static var bytesPerSecond: Int { 96 << 20 }
 
     private let store: CheckpointStore<D>
@@ -118,8 +119,8 @@ struct CheckpointLoop<D: Disk & Sendable>: ~Copyable {
         }
     }
 
-    /// Below which entry the log may be cut: what the oldest checkpoint covers, if the newer ones may all turn out
-    /// damaged. While there is only one the log stays whole.
+    /// Below which entry the log may be cut: what the oldest checkpoint covers, if the newer ones may all
+    /// turn out damaged. While there is only one the log stays whole.
     private func cutBelow() throws(DiskError) -> LogIndex {
         let present = try store.list()
         guard present.count >= store.kept, let oldest = present.last else { return .zero }

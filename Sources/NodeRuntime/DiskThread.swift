@@ -38,8 +38,9 @@ struct DiskLoop<D: Disk>: ~Copyable {
         self.reports = reports
     }
 
-    /// Runs until told to stop, or until the disk fails: then the node can't go on, because what a failed sync has
-    /// lost is not known (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
+    /// Runs until told to stop, or until the disk fails: then the node can't go on, because what a failed
+    /// sync has lost is not known (Rebello et al., "Can Applications Recover from fsync Failures?", ATC
+    /// 2020).
     consuming func run() {
         do throws(WALError) {
             while try turn() {}
@@ -132,8 +133,8 @@ struct DiskLoop<D: Disk>: ~Copyable {
         }
     }
 
-    /// A full disk is waited out: nothing is acknowledged meanwhile, and nothing is lost. False if the thread is
-    /// to stop instead.
+    /// A full disk is waited out: nothing is acknowledged meanwhile, and nothing is lost. False if the thread
+    /// is to stop instead.
     private mutating func waitForRoom(_ error: WALError) throws(WALError) -> Bool {
         guard case .noSpace = error else { throw error }
         noteSpace()

@@ -37,8 +37,8 @@ enum NodeInput: Sendable {
 }
 
 extension Mailbox {
-    /// Posts, and waits if the mailbox is full: for reports that must not be lost, towards a thread that always
-    /// drains.
+    /// Posts, and waits if the mailbox is full: for reports that must not be lost, towards a thread that
+    /// always drains.
     func deliver(_ element: Element) {
         var pause = Instant.Span.microseconds(50)
         while !post(element) {

@@ -70,7 +70,7 @@ extension NodeLoop {
 extension NodeLoop {
     private mutating func write(_ plan: WritePlan, on connection: ConnectionID) {
         guard routes(plan.routing, plan.target, plan.traits, on: connection) else { return }
-        let token = requests.insert(.write(connection, plan))
+        let token = requests.insert(.write(connection, plan, since: now))
         let operation = plan.operation(at: replica.keyspace.revision)
         submit(operation, token: token, id: requestIDs.next(at: wall), deadline: now + plan.timeout)
     }
@@ -105,9 +105,10 @@ extension NodeLoop {
 
     mutating func finishWrite(_ token: UInt64, _ id: RequestID, _ outcome: Outcome) {
         switch requests.remove(token) {
-        case .write(let connection, let plan):
+        case .write(let connection, let plan, let since):
             var context = context()
             context.requestID = id
+            if plan.traits.flags.contains(.explain) { context.explanation = explanation(ofWriteSince: since) }
             if replica.raft.role != .leader { context.servedBy = leaderHint?.name }
             answer(connection, api.render(write: plan, outcome: outcome, context: context))
         case .importing(var importing):
@@ -115,6 +116,19 @@ extension NodeLoop {
             goOn(importing)
         case .read, .local, .log, nil: break
         }
+    }
+
+    /// For `?explain`: how long the write took, and on the leader whose disks have it.
+    private func explanation(ofWriteSince since: Instant) -> AnswerContext.Explanation {
+        var holders: [String] = []
+        if replica.raft.role == .leader {
+            let applied = replica.keyspace.appliedIndex
+            if replica.raft.durableIndex >= applied { holders.append(configuration.name) }
+            for peer in replica.raft.peers where peer.match >= applied {
+                if let name = roster.member(peer.id)?.name { holders.append(name) }
+            }
+        }
+        return .init(stages: [.init(name: "total", duration: now - since)], acknowledgedBy: holders)
     }
 
     mutating func failWrite(_ token: UInt64, _ id: RequestID, _ refusal: WriteRefusal) {
@@ -127,7 +141,7 @@ extension NodeLoop {
             case .unknown: .outcomeUnknown
             }
         switch requests.remove(token) {
-        case .write(let connection, let plan): refuse(connection, code, plan.traits, requestID: id)
+        case .write(let connection, let plan, _): refuse(connection, code, plan.traits, requestID: id)
         case .importing(var importing):
             importing.outcomes.append(.failed(code))
             // What follows was not tried: an import goes in order or not at all.
@@ -166,7 +180,7 @@ extension NodeLoop {
         switch freshly(plan.freshness, plan.traits, on: connection) {
         case .now: attempt(plan, on: connection, given: .stale, since: now)
         case .later:
-            let token = requests.insert(.read(connection, plan))
+            let token = requests.insert(.read(connection, plan, since: now))
             step(.read(token: token, deadline: now + plan.freshness.timeout))
         case .never: break
         }
@@ -174,7 +188,8 @@ extension NodeLoop {
 
     mutating func finishRead(_ token: UInt64) {
         switch requests.remove(token) {
-        case .read(let connection, let plan): attempt(plan, on: connection, given: .linearizable, since: now)
+        case .read(let connection, let plan, let since):
+            attempt(plan, on: connection, given: .linearizable, since: now, readIndex: now - since)
         case .local(let connection, let plan): attempt(plan, on: connection)
         case .write, .importing, .log, nil: break
         }
@@ -188,7 +203,7 @@ extension NodeLoop {
             case .overloaded: .overloaded
             }
         switch requests.remove(token) {
-        case .read(let connection, let plan): refuse(connection, code, plan.traits)
+        case .read(let connection, let plan, _): refuse(connection, code, plan.traits)
         case .local(let connection, let plan): refuse(connection, code, plan.traits)
         case .write, .importing, .log, nil: break
         }
@@ -196,13 +211,18 @@ extension NodeLoop {
 
     /// Answers a read, or holds it back until its revision is reached or its key has changed.
     private mutating func attempt(
-        _ plan: ReadPlan, on connection: ConnectionID, given: AnswerContext.Consistency, since start: Instant
+        _ plan: ReadPlan, on connection: ConnectionID, given: AnswerContext.Consistency, since start: Instant,
+        readIndex: Instant.Span? = nil
     ) {
         if let wanted = plan.freshness.minRevision, replica.keyspace.revision < wanted {
             return hold(
                 connection, .revision(wanted, plan), until: start + plan.freshness.timeout, plan.traits)
         }
-        switch api.render(read: plan, keyspace: replica.keyspace, context: readContext(given)) {
+        var context = readContext(given)
+        if plan.traits.flags.contains(.explain), let readIndex {
+            context.explanation = .init(stages: [.init(name: "readindex", duration: readIndex)])
+        }
+        switch api.render(read: plan, keyspace: replica.keyspace, context: context) {
         case .answer(let response): answer(connection, response)
         case .stream(let head, let lines):
             metrics.answered(head.status)

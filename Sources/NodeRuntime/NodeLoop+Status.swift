@@ -93,8 +93,8 @@ extension NodeLoop {
         }
     }
 
-    /// A node that was not heard for an election timeout is suspect, for three of them dead. Followers don't talk
-    /// to each other all the time, so they only count what fails.
+    /// A node that was not heard for an election timeout is suspect, for three of them dead. Followers don't
+    /// talk to each other all the time, so they only count what fails.
     private func aliveness(of link: PeerLink) -> NodeStatus.Member.Alive {
         let hears = replica.raft.role == .leader || link.name == leaderHint?.name
         guard hears || link.isFailing else { return .alive }

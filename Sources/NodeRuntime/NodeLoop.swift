@@ -235,7 +235,8 @@ extension NodeLoop {
     private mutating func takeSignals() {
         while signals.next() != nil {
             if let drain {
-                // Impatience ends the process, but not the same wish told twice, by a terminal and by a parent.
+                // Impatience ends the process, but not the same wish told twice, by a terminal and by a
+                // parent.
                 if now + .seconds(8) >= drain.deadline { failure = "stopped at once by another signal" }
                 continue
             }

@@ -178,7 +178,8 @@ struct PeerLink {
 /// Which batches of a peer were seen: the newest 1,024 of its incarnation, and all of the ones before it.
 struct BatchWindow {
     private var incarnation: UInt64?
-    /// The peer's processes before the present one, newest last: what is still on its way from them comes too late.
+    /// The peer's processes before the present one, newest last: what is still on its way from them comes too
+    /// late.
     private var former: [UInt64] = []
     private var newest: UInt64 = 0
     private var seen = [UInt64](repeating: 0, count: 16)

@@ -1,4 +1,5 @@
-// Real files. Every call is repeated when a signal interrupts it and continued when the kernel does less than asked.
+// Real files. Every call is repeated when a signal interrupts it and continued when the kernel does less than
+// asked.
 
 import Glibc
 public import WAL
@@ -121,7 +122,8 @@ public struct PosixDisk: Disk, Sendable {
         throw DiskError(.create, path, code: errno)
     }
 
-    /// Locks (`flock`, exclusive, without waiting). The lock goes with the descriptor, also when the process is killed.
+    /// Locks (`flock`, exclusive, without waiting). The lock goes with the descriptor, also when the process
+    /// is killed.
     public func lock(_ path: String) throws(DiskError) -> DiskFile {
         let file = try opened(.lock, path, O_RDWR | O_CREAT)
         do {

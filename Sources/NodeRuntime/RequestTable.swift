@@ -7,11 +7,11 @@ import Store
 /// A request that waits for the replica.
 enum PendingRequest {
     /// A write of one command.
-    case write(ConnectionID, WritePlan)
+    case write(ConnectionID, WritePlan, since: Instant)
     /// An import; its commands are committed one after the other.
     case importing(Importing)
     /// A read that waits until it may be answered.
-    case read(ConnectionID, ReadPlan)
+    case read(ConnectionID, ReadPlan, since: Instant)
     /// A question about the node that must be current.
     case local(ConnectionID, LocalPlan)
     /// Entries of the log are being read from disk.

@@ -45,7 +45,8 @@ func restore<D: Disk & Sendable>(
         notes += log.recovered.notes
         var base = try newestCheckpoint(checkpoints, roster, notes: &notes)
         if base.reference.position.index > log.terms.lastIndex {
-            // A snapshot of the leader was made durable, and the crash came before the log began anew after it.
+            // A snapshot of the leader was made durable, and the crash came before the log began anew after
+            // it.
             try log.reset(to: base.reference.position, hardState: log.hardState)
         }
         guard log.terms.firstIndex <= base.keyspace.appliedIndex.next else {
@@ -72,8 +73,8 @@ private struct Base {
     var damaged: [LogPosition] = []
 }
 
-/// The newest checkpoint that is sound, or the empty state: the log goes back to the older one of those that are
-/// kept.
+/// The newest checkpoint that is sound, or the empty state: the log goes back to the older one of those that
+/// are kept.
 private func newestCheckpoint<D: Disk>(
     _ store: CheckpointStore<D>, _ roster: Roster, notes: inout [String]
 ) throws -> Base {

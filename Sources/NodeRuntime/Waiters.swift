@@ -91,7 +91,8 @@ struct Waiters {
     /// The waiters to be looked at in this turn, each with whether its time is over. They are taken out; who
     /// still has to wait is put in again.
     ///
-    /// To be called in every turn, also when nobody waits: else the first who does pays for all changes since.
+    /// To be called in every turn, also when nobody waits: else the first who does pays for all changes
+    /// since.
     mutating func due(in keyspace: Keyspace, at now: Instant) -> [(Waiter, isOver: Bool)] {
         defer {
             settledRevision = keyspace.revision

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Carries bytes to the other nodes: one thread that drives libcurl for all peers.
 ///
-/// Commands go in through a bounded queue from any thread; reports come out through a closure that is called on the
-/// transport's thread and should do no more than post them.
+/// Commands go in through a bounded queue from any thread; reports come out through a closure that is called
+/// on the transport's thread and should do no more than post them.
 public final class PeerTransport: Sendable {
     /// Bounds of time and memory.
     public struct Limits: Sendable {
@@ -19,13 +19,13 @@ public final class PeerTransport: Sendable {
         public var queuedBytesPerPeer = 32 * 1024 * 1024
         /// How long connecting may take.
         public var connectTimeout = Instant.Span.seconds(1)
-        /// How long a batch may be under way, connecting included. After a network fault heals, this bounds how long
-        /// connections that TCP still retries slowly hold up the peer.
+        /// How long a batch may be under way, connecting included. After a network fault heals, this bounds
+        /// how long connections that TCP still retries slowly hold up the peer.
         public var sendTimeout = Instant.Span.seconds(2)
         /// The longest answer to a batch, in bytes.
         public var answer = 64 * 1024 * 1024
-        /// How long batches to a peer fail at once after connecting to it failed: at first, and doubled each time up
-        /// to ``retryAtMost``.
+        /// How long batches to a peer fail at once after connecting to it failed: at first, and doubled each
+        /// time up to ``retryAtMost``.
         public var retryAtLeast = Instant.Span.milliseconds(20)
         /// The longest time for which batches to a peer fail at once.
         public var retryAtMost = Instant.Span.milliseconds(100)
@@ -46,8 +46,8 @@ public final class PeerTransport: Sendable {
 
     /// Starts the thread.
     ///
-    /// `headers` are header lines of every request, as in `Authorization: Bearer x`; they must be free of control
-    /// characters. `report` is called on the transport's thread.
+    /// `headers` are header lines of every request, as in `Authorization: Bearer x`; they must be free of
+    /// control characters. `report` is called on the transport's thread.
     public init(
         limits: Limits = Limits(), headers: [String] = [], threadName: String = "peers",
         report: @escaping @Sendable (PeerReport) -> Void
@@ -67,7 +67,8 @@ public final class PeerTransport: Sendable {
         commands.post(contentsOf: batch)
     }
 
-    /// Ends the thread and waits for it; what was under way is reported as failed first. Later commands are ignored.
+    /// Ends the thread and waits for it; what was under way is reported as failed first. Later commands are
+    /// ignored.
     public func stop() {
         isStopping.flag.store(true, ordering: .releasing)
         commands.bell.ring()

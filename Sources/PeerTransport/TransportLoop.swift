@@ -1,5 +1,5 @@
-// The transport's thread. Each turn: wait; let libcurl work on ready sockets; take all commands; report what ended;
-// start what now has room; tell the poller about sockets.
+// The transport's thread. Each turn: wait; let libcurl work on ready sockets; take all commands; report what
+// ended; start what now has room; tell the poller about sockets.
 
 import Curl
 import Platform

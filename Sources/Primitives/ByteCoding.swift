@@ -1,4 +1,5 @@
-// Little-endian numbers, LEB128 varints and length-prefixed bytes: the alphabet of every binary form we write.
+// Little-endian numbers, LEB128 varints and length-prefixed bytes: the alphabet of every binary form we
+// write.
 
 /// Appends numbers and bytes to a buffer.
 public struct ByteWriter: Sendable {

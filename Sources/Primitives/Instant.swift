@@ -63,7 +63,8 @@ extension Instant {
     }
 }
 
-/// A point in civil time as the wall clock tells it: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
+/// A point in civil time as the wall clock tells it: milliseconds since 1970-01-01T00:00:00Z, without leap
+/// seconds.
 public struct WallTime: Hashable, Comparable, Sendable {
     /// Milliseconds since 1970.
     public let milliseconds: Int64

@@ -42,9 +42,10 @@ struct EntryCache: Sendable {
         return entries[head + Int(index - first)]
     }
 
-    /// The entries of `range` from its beginning, as many as have payloads of `maxBytes` together but at least one;
-    /// nil unless the first one is held. Payloads alone count, as they do where the core cuts the range: a range
-    /// that it has cut is never cut shorter here, or it would take what follows for out of order.
+    /// The entries of `range` from its beginning, as many as have payloads of `maxBytes` together but at
+    /// least one; nil unless the first one is held. Payloads alone count, as they do where the core cuts the
+    /// range: a range that it has cut is never cut shorter here, or it would take what follows for out of
+    /// order.
     func entries(in range: Range<LogIndex>, maxBytes: Int) -> [Entry]? {
         if range.isEmpty { return [] }
         guard let first = firstIndex, let last = lastIndex, range.lowerBound >= first,
@@ -62,7 +63,8 @@ struct EntryCache: Sendable {
         return Array(entries[start..<stop])
     }
 
-    /// Lets go of the oldest entries while more than `limit` bytes are held, but never of one above `applied`.
+    /// Lets go of the oldest entries while more than `limit` bytes are held, but never of one above
+    /// `applied`.
     mutating func trim(to limit: Int, applied: LogIndex) {
         while bytes > limit, count > 0, entries[head].index <= applied {
             bytes -= entries[head].payload.count + Self.overhead

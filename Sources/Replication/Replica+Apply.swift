@@ -34,29 +34,29 @@ extension Replica {
         effects.append(.answered(token: pending.token, id, outcome))
     }
 
-    /// The first entry of a term is applied: whatever was sent in an earlier term and was not applied by now is
-    /// in no log that can ever be committed, because terms never decrease along the log. It is sent again.
+    /// The first entry of a term is applied: whatever was sent in an earlier term and was not applied by now
+    /// is in no log that can ever be committed, because terms never decrease along the log. It is sent again.
     private mutating func enter(_ term: Term, at now: Instant) {
         appliedTerm = term
         guard !writes.isEmpty else { return }
         for id in writes.sent(before: term) { writes.markUnsent(id, until: now + limits.leaderWait) }
     }
 
-    /// Remembers how far the leader said it had committed. A heartbeat speaks only of what the leader knows this
-    /// node to hold, so the greatest number of all messages is what counts.
+    /// Remembers how far the leader said it had committed. A heartbeat speaks only of what the leader knows
+    /// this node to hold, so the greatest number of all messages is what counts.
     mutating func noteCommit(of message: Message) {
         guard message.from == raft.leader, message.term == raft.term else { return }
         switch message.body {
         case .append(let append): heardCommit = max(heardCommit, append.commit)
-        case .heartbeat(let heartbeat): heardCommit = max(heardCommit, heartbeat.commit)
+        case .heartbeat(let heartbeat): heardCommit = max(heardCommit, heartbeat.leaderCommit)
         case .installSnapshot(let reference): heardCommit = max(heardCommit, reference.position.index)
         default: return
         }
         hasHeardLeader = true
     }
 
-    /// Notes when this node was last as current as its leader. A leader that has committed nothing in its term may
-    /// not know yet what the one before it committed.
+    /// Notes when this node was last as current as its leader. A leader that has committed nothing in its
+    /// term may not know yet what the one before it committed.
     mutating func noteCurrency(at now: Instant) {
         let isCurrent =
             raft.role == .leader
@@ -92,8 +92,8 @@ extension Replica {
             appliedTerm = max(appliedTerm, position.term)
             configuration = reference.configuration
             logBytesSinceCheckpoint = 0
-            // A snapshot hides which commands it holds: writes that were on their way may be among them, but not
-            // those of a later term than its last entry's.
+            // A snapshot hides which commands it holds: writes that were on their way may be among them, but
+            // not those of a later term than its last entry's.
             for id in writes.sent(before: position.term.next) {
                 if writes[id]?.isRefused == true {
                     writes.markUnsent(id, until: now + limits.leaderWait)
@@ -102,8 +102,8 @@ extension Replica {
                 }
             }
         }
-        // If the log begins anew after the snapshot, the cache does so too, with the persist that says so. Else the
-        // log goes on beyond the snapshot, and the cache holds what is still to be applied.
+        // If the log begins anew after the snapshot, the cache does so too, with the persist that says so.
+        // Else the log goes on beyond the snapshot, and the cache holds what is still to be applied.
         stepRaft(.snapshotInstalled(reference), at: now, into: &effects)
         releaseBarriers(into: &effects)
     }

@@ -11,7 +11,8 @@ struct PendingReads: Sendable {
         var leaderDeadline: Instant
     }
     struct Round: Sendable {
-        /// The questions that were asked for it. All came after its reads, so an answer to any of them will do.
+        /// The questions that were asked for it. All came after its reads, so an answer to any of them will
+        /// do.
         var tokens: [UInt64]
         var reads: [Pending]
         /// When to ask once more, since the question or its answer may be lost.
@@ -76,8 +77,8 @@ struct PendingReads: Sendable {
         return rounds.remove(at: place).reads
     }
 
-    /// The question with this token will not be answered. If no other is under way, its reads wait for a round that
-    /// begins at `instant` or later, and for a leader until `leaderDeadline`.
+    /// The question with this token will not be answered. If no other is under way, its reads wait for a
+    /// round that begins at `instant` or later, and for a leader until `leaderDeadline`.
     mutating func failRound(_ token: UInt64, retryAt instant: Instant, until leaderDeadline: Instant) {
         guard let place = rounds.firstIndex(where: { $0.tokens.contains(token) }) else { return }
         rounds[place].tokens.removeAll { $0 == token }
@@ -130,8 +131,8 @@ extension Replica {
         reads.insert(PendingReads.Pending(token: token, deadline: deadline, leaderDeadline: leaderDeadline))
     }
 
-    /// Asks how far the log has got, once for all reads of this turn (Raft thesis, section 6.4), and once more for
-    /// those whose question has not been answered for long.
+    /// Asks how far the log has got, once for all reads of this turn (Raft thesis, section 6.4), and once
+    /// more for those whose question has not been answered for long.
     mutating func startReadRound(at now: Instant, into effects: inout [ReplicaEffect]) {
         guard raft.leader != nil else { return }
         // A leader's own round ends with its leadership, if not before.

@@ -71,8 +71,8 @@ struct PendingWrites: Sendable {
         waiting.append(id)
     }
 
-    /// The leader of the term in which it was sent did not propose it. It waits until an entry of a later term was
-    /// applied, for at most as long as it would wait for a leader.
+    /// The leader of the term in which it was sent did not propose it. It waits until an entry of a later
+    /// term was applied, for at most as long as it would wait for a leader.
     mutating func markRefused(_ id: RequestID, until leaderDeadline: Instant) {
         guard var pending = byRequest[id], pending.sentTerm != nil else { return }
         pending.isRefused = true
@@ -81,8 +81,8 @@ struct PendingWrites: Sendable {
         byRequest[id] = pending
     }
 
-    /// One of the times it was sent has come to nothing. Which one is not known, for the news may be late: so it is
-    /// certainly in no log only when that is so of every time.
+    /// One of the times it was sent has come to nothing. Which one is not known, for the news may be late: so
+    /// it is certainly in no log only when that is so of every time.
     mutating func noteLost(_ id: RequestID, until leaderDeadline: Instant) {
         guard var pending = byRequest[id], pending.openSends > 0 else { return }
         pending.openSends -= 1
@@ -137,7 +137,8 @@ extension Replica {
             as: write.requestID)
     }
 
-    /// Whether there is a leader that takes writes. While leadership is handed over they wait for the next one.
+    /// Whether there is a leader that takes writes. While leadership is handed over they wait for the next
+    /// one.
     var canSubmit: Bool { raft.leader != nil && raft.transferTarget == nil }
 
     /// Gives every waiting write to the leader, if there is one.

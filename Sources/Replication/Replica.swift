@@ -6,8 +6,8 @@ public import Store
 
 /// One node's replica of the cluster's state.
 ///
-/// The owner steps it with every event of a turn, then calls ``endTurn(at:wall:into:)`` once, so that a turn's
-/// writes share one disk write and one message per peer, and its reads share one round.
+/// The owner steps it with every event of a turn, then calls ``endTurn(at:wall:into:)`` once, so that a
+/// turn's writes share one disk write and one message per peer, and its reads share one round.
 public struct Replica: Sendable {
     /// Bounds on what a replica holds.
     public struct Limits: Sendable {
@@ -46,9 +46,9 @@ public struct Replica: Sendable {
     public let limits: Limits
     /// Whether the disk is nearly full: client writes are refused.
     public internal(set) var isShortOfSpace = false
-    /// When this node last knew that it had applied all that its leader had committed, as of the leader's latest
-    /// message. A leader that was deposed may not know of it for an election timeout, and messages take their time:
-    /// so much may be added to the lag.
+    /// When this node last knew that it had applied all that its leader had committed, as of the leader's
+    /// latest message. A leader that was deposed may not know of it for an election timeout, and messages
+    /// take their time: so much may be added to the lag.
     public internal(set) var currentAsOf = Instant.zero
     /// The newest durable checkpoint.
     public internal(set) var checkpoint: SnapshotReference

@@ -32,8 +32,8 @@ public struct Write: Sendable {
 public enum ReplicaEvent: Sendable {
     /// The replica's deadline has come.
     case timeout
-    /// A message came from a peer. Consensus messages may be repeated; forwarded writes and their refusals must not
-    /// be, because a write is proposed as often as it comes.
+    /// A message came from a peer. Consensus messages may be repeated; forwarded writes and their refusals
+    /// must not be, because a write is proposed as often as it comes.
     case received(PeerMessage, from: NodeID)
     /// A client wants to write.
     case write(Write)

@@ -1,5 +1,5 @@
-// The files of checkpoints: written aside, synced, renamed; so that a file with a checkpoint's name is a whole one.
-// What is in them is the store's affair, and has its own checksums.
+// The files of checkpoints: written aside, synced, renamed; so that a file with a checkpoint's name is a
+// whole one. What is in them is the store's affair, and has its own checksums.
 
 public import Consensus
 import Primitives
@@ -54,8 +54,9 @@ public struct CheckpointStore<D: Disk> {
         return found
     }
 
-    /// Begins a checkpoint of everything up to `position`, made by this node or fetched from another. There may be one
-    /// writer of each kind at a time; a later one with the same origin takes the place of one that was not finished.
+    /// Begins a checkpoint of everything up to `position`, made by this node or fetched from another. There
+    /// may be one writer of each kind at a time; a later one with the same origin takes the place of one that
+    /// was not finished.
     public func write(_ position: LogPosition, from origin: CheckpointOrigin) throws(DiskError)
         -> CheckpointWriter<D>
     {
@@ -78,8 +79,8 @@ public struct CheckpointStore<D: Disk> {
         }
     }
 
-    /// Removes all but the newest ones. Cut the log no higher than the older of those that stay, so that the newer one
-    /// may turn out damaged.
+    /// Removes all but the newest ones. Cut the log no higher than the older of those that stay, so that the
+    /// newer one may turn out damaged.
     public func prune() throws(DiskError) {
         let surplus = try list().dropFirst(kept)
         for checkpoint in surplus { try disk.remove(path(checkpoint.position)) }
@@ -110,8 +111,8 @@ public enum CheckpointOrigin: String, Sendable {
 
 /// A checkpoint in the making. Without ``finish()`` it never becomes one.
 public struct CheckpointWriter<D: Disk>: ~Copyable {
-    /// How much is written between two syncs: so that the last one has little left to do, and the log's own syncs
-    /// don't have to wait behind a flood.
+    /// How much is written between two syncs: so that the last one has little left to do, and the log's own
+    /// syncs don't have to wait behind a flood.
     public static var syncBytes: Int { 4 << 20 }
 
     /// The last entry it covers.
@@ -144,8 +145,8 @@ public struct CheckpointWriter<D: Disk>: ~Copyable {
         try attempt(chunk)
     }
 
-    /// Makes it durable and gives it its name. An error other than for want of space leaves it unknown whether the
-    /// checkpoint is there: the process should end. A failed writer can only be abandoned.
+    /// Makes it durable and gives it its name. An error other than for want of space leaves it unknown
+    /// whether the checkpoint is there: the process should end. A failed writer can only be abandoned.
     public mutating func finish() throws(DiskError) -> Checkpoint {
         try attempt(nil)
         return Checkpoint(position: position, bytes: bytes)

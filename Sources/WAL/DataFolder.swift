@@ -98,7 +98,8 @@ public struct DataFolder<D: Disk>: ~Copyable {
         if group != identity.group { throw refuse("group", "\(identity.group)", "\(group)") }
     }
 
-    /// Gives a fresh folder its identity, once and for all, and an empty log. A crash in between leaves it fresh.
+    /// Gives a fresh folder its identity, once and for all, and an empty log. A crash in between leaves it
+    /// fresh.
     public mutating func initialise(
         as identity: FolderIdentity, limits: Limits = Limits()
     ) throws(DataFolderError) {
@@ -131,7 +132,8 @@ public struct DataFolder<D: Disk>: ~Copyable {
 
     private var draft: String { path + "/identity.tmp" }
 
-    /// Makes the folders; returns what an unfinished attempt left in the log's, or nil if a log there is no leftover.
+    /// Makes the folders; returns what an unfinished attempt left in the log's, or nil if a log there is no
+    /// leftover.
     private func prepareForIdentity() throws(DiskError) -> [String]? {
         try syncParent()
         try disk.createDirectory(logDirectory)
@@ -142,8 +144,8 @@ public struct DataFolder<D: Disk>: ~Copyable {
         return names.filter { name in [".log", ".tmp", ".spare"].contains { name.hasSuffix($0) } }
     }
 
-    /// Makes the folder itself durable, unless it is in one that this process may not look into: then someone else
-    /// made it.
+    /// Makes the folder itself durable, unless it is in one that this process may not look into: then someone
+    /// else made it.
     private func syncParent() throws(DiskError) {
         let name = path.lastIndex(of: "/")
         let parent = name.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."

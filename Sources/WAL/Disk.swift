@@ -1,5 +1,6 @@
-// The door to the file system: everything the log, the checkpoints and the data folder do to files goes through it,
-// so that tests and the simulator can lose, tear and refuse what a real disk loses, tears and refuses.
+// The door to the file system: everything the log, the checkpoints and the data folder do to files goes
+// through it, so that tests and the simulator can lose, tear and refuse what a real disk loses, tears and
+// refuses.
 
 /// An open file of a ``Disk``.
 public struct DiskFile: Sendable, Equatable {
@@ -15,8 +16,8 @@ public struct DiskFile: Sendable, Equatable {
     }
 }
 
-/// Files and folders by path. Calls block. What was written is only certain to outlive a crash after ``sync(_:)``,
-/// what was created, renamed or removed only after ``syncDirectory(_:)`` of its folder.
+/// Files and folders by path. Calls block. What was written is only certain to outlive a crash after
+/// ``sync(_:)``, what was created, renamed or removed only after ``syncDirectory(_:)`` of its folder.
 public protocol Disk {
     /// Creates an empty file or empties the one that is there, for reading and writing.
     func create(_ path: String) throws(DiskError) -> DiskFile
@@ -26,14 +27,16 @@ public protocol Disk {
     func close(_ file: DiskFile)
     /// The file's length in bytes.
     func size(of file: DiskFile) throws(DiskError) -> Int
-    /// Fills `buffer` from `offset` on and returns how many bytes it got: fewer than it holds only at the file's end.
+    /// Fills `buffer` from `offset` on and returns how many bytes it got: fewer than it holds only at the
+    /// file's end.
     func read(_ file: DiskFile, at offset: Int, into buffer: inout [UInt8]) throws(DiskError) -> Int
     /// Writes all of `bytes` at `offset`. If it throws, any part may have been written.
     func write(_ bytes: [UInt8], to file: DiskFile, at offset: Int) throws(DiskError)
     /// Makes the file `count` bytes long and reserves the space for it, as far as the file system can.
     func allocate(_ file: DiskFile, count: Int) throws(DiskError)
-    /// Makes what was written to the file durable, and its length. After a failure nothing is known, and a second
-    /// attempt would only seem to succeed (Rebello et al., "Can Applications Recover from fsync Failures?", 2020).
+    /// Makes what was written to the file durable, and its length. After a failure nothing is known, and a
+    /// second attempt would only seem to succeed (Rebello et al., "Can Applications Recover from fsync
+    /// Failures?", 2020).
     func sync(_ file: DiskFile) throws(DiskError)
     /// Like ``sync(_:)``, and forgets cached pages, so that the next reads tell what the disk really holds.
     func settle(_ file: DiskFile) throws(DiskError)
@@ -103,7 +106,8 @@ public struct DiskError: Error, Sendable, Equatable, CustomStringConvertible {
     /// EDQUOT
     public static let quotaExceeded: Int32 = 122
 
-    /// Whether there was no room, which can change, and the call may be made again: never so of a failed sync.
+    /// Whether there was no room, which can change, and the call may be made again: never so of a failed
+    /// sync.
     public var isNoSpace: Bool {
         operation != .sync && (code == Self.noSpaceLeft || code == Self.quotaExceeded)
     }

@@ -6,7 +6,8 @@ public struct Limits: Sendable, Equatable {
     public var spareSegments: Int
     /// How many zeros ``WAL/prepareSpare()`` writes in one call, in bytes.
     public var spareSliceBytes: Int
-    /// How far apart the places are that are remembered for reading back, in bytes: a read scans at most this much.
+    /// How far apart the places are that are remembered for reading back, in bytes: a read scans at most this
+    /// much.
     public var markSpacing: Int
     /// How much is read from a file at a time, in bytes.
     public var readBytes: Int

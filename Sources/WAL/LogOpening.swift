@@ -34,8 +34,8 @@ struct LogOpening<D: Disk> {
     /// Where the newest segment's records end, and the last one's checksum.
     private(set) var end = 0
     private(set) var chain: UInt32 = 0
-    /// An entry replaced what older segments held that are gone: a cut was interrupted. What the segment holds is
-    /// to be cut, too; the log begins with one of the next segments.
+    /// An entry replaced what older segments held that are gone: a cut was interrupted. What the segment
+    /// holds is to be cut, too; the log begins with one of the next segments.
     private var isCutThrough = false
     private var headers: [(header: SegmentHeader, checksum: UInt32)] = []
 

@@ -21,8 +21,8 @@ struct LogView {
     var terms: LogTerms
     /// The newest hard state; nil before there was one.
     var hardState: HardState?
-    /// Ascending by index and by place. The entries from a mark's up to the next mark's stand one after the other in
-    /// one segment, apart from hard states and restarts in between.
+    /// Ascending by index and by place. The entries from a mark's up to the next mark's stand one after the
+    /// other in one segment, apart from hard states and restarts in between.
     private(set) var marks: [Mark] = []
     private var bytesSinceMark = 0
 

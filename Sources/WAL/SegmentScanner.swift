@@ -32,7 +32,8 @@ struct FileWindow {
     /// Whether this shows what is not written yet.
     var isPending: Bool { file == nil }
 
-    /// The place in `bytes` where the `wanted` bytes at `offset` of the file are; nil if it has no such bytes.
+    /// The place in `bytes` where the `wanted` bytes at `offset` of the file are; nil if it has no such
+    /// bytes.
     mutating func place(
         of offset: Int, count wanted: Int, on disk: some Disk
     ) throws(DiskError) -> Int? {
@@ -58,7 +59,8 @@ struct FoundRecord {
     var chain: UInt32
 }
 
-/// Goes through the records of one segment. Not generic over the disk, so that nothing is looked up per record.
+/// Goes through the records of one segment. Not generic over the disk, so that nothing is looked up per
+/// record.
 struct SegmentScanner {
     let sequence: UInt64
     var window: FileWindow
@@ -116,14 +118,16 @@ struct SegmentScanner {
         return FoundRecord(header: header, offset: offset, payload: payload, chain: chain)
     }
 
-    /// Whether something that was written in this segment's life, but doesn't count, stands where the records end.
+    /// Whether something that was written in this segment's life, but doesn't count, stands where the records
+    /// end.
     mutating func isTorn(on disk: some Disk) throws(DiskError) -> Bool {
         let place = try window.place(of: offset, count: RecordHeader.byteCount, on: disk)
         return place.map { RecordHeader(window.bytes, at: $0, seed: seed) != nil } ?? false
     }
 
-    /// Looks behind the end of the records for a header which proves that more of them had been durable, and returns
-    /// where it stands. A header that belongs to the same unsynced batch proves nothing, so it doesn't count.
+    /// Looks behind the end of the records for a header which proves that more of them had been durable, and
+    /// returns where it stands. A header that belongs to the same unsynced batch proves nothing, so it
+    /// doesn't count.
     mutating func proofOfLoss(on disk: some Disk) throws(DiskError) -> Int? {
         let end = offset
         var place = aligned(end + 1, to: 8)

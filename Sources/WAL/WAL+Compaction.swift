@@ -6,8 +6,8 @@ public import Primitives
 extension WAL {
     /// Recycles the oldest segments that hold no entry at or above `index`. Syncs first.
     ///
-    /// Call it when a checkpoint of everything below `index` is durable. Whole segments go, so the log usually still
-    /// begins before `index`.
+    /// Call it when a checkpoint of everything below `index` is durable. Whole segments go, so the log
+    /// usually still begins before `index`.
     public mutating func cut(below index: LogIndex) throws(WALError) {
         try sync()
         let kept = segments.indices.last { $0 > 0 && segments[$0].base.index < index && holdsBase(of: $0) }
@@ -32,10 +32,11 @@ extension WAL {
         return base <= view.terms.lastIndex && view.marks[mark].sequence < segments[place].sequence
     }
 
-    /// Begins the log anew after a snapshot that was installed, in one step: a crash leaves the old log or the new.
+    /// Begins the log anew after a snapshot that was installed, in one step: a crash leaves the old log or
+    /// the new.
     ///
-    /// Whatever was appended before is gone, what was pending included. The hard state goes on, or becomes the one
-    /// given. The snapshot must be durable already. Durable when it returns.
+    /// Whatever was appended before is gone, what was pending included. The hard state goes on, or becomes
+    /// the one given. The snapshot must be durable already. Durable when it returns.
     public mutating func reset(to snapshot: LogPosition, hardState: HardState? = nil) throws(WALError) {
         try checkUsable()
         var state = hardState ?? self.hardState

@@ -4,8 +4,9 @@ public import Consensus
 public import Primitives
 
 extension WAL {
-    /// The entries from `from` up to but not including `to`, as many as there are and as fit in `maxBytes` of payload,
-    /// but at least one if there is one. Sees what is not synced yet. Each record's checksums are verified.
+    /// The entries from `from` up to but not including `to`, as many as there are and as fit in `maxBytes` of
+    /// payload, but at least one if there is one. Sees what is not synced yet. Each record's checksums are
+    /// verified.
     ///
     /// Throws ``WALError/compacted(first:)`` if the log begins after `from`.
     public func entries(from: LogIndex, to: LogIndex, maxBytes: Int = .max) throws(WALError) -> [Entry] {

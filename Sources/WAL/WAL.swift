@@ -3,13 +3,14 @@ import Primitives
 
 /// The log on disk of one consensus group: entries and hard state, durable after ``sync()``.
 ///
-/// Belongs to one thread; every call may block on the disk. What is written where, and what recovery makes of it, is
-/// in <doc:LogFormat>.
+/// Belongs to one thread; every call may block on the disk. What is written where, and what recovery makes of
+/// it, is in <doc:LogFormat>.
 public struct WAL<D: Disk>: ~Copyable {
     /// What was found when the log was opened.
     public let recovered: Recovered
-    /// Whether no spare segment can be made for want of space: time to refuse client writes. What is left of the
-    /// segment in use is then the reserve for consensus. ``prepareSpare()`` finds out when there is room again.
+    /// Whether no spare segment can be made for want of space: time to refuse client writes. What is left of
+    /// the segment in use is then the reserve for consensus. ``prepareSpare()`` finds out when there is room
+    /// again.
     public private(set) var isShortOfSpace = false
 
     let identity: FolderIdentity
@@ -53,8 +54,8 @@ public struct WAL<D: Disk>: ~Copyable {
         return opening.recovered
     }
 
-    /// Recovers the log and makes it ready for appending. Throws ``WALError/absent(directory:)`` if there is none,
-    /// ``WALError/corrupt(file:offset:reason:)`` if something that was durable is missing.
+    /// Recovers the log and makes it ready for appending. Throws ``WALError/absent(directory:)`` if there is
+    /// none, ``WALError/corrupt(file:offset:reason:)`` if something that was durable is missing.
     public init(
         disk: D, directory: String, identity: FolderIdentity, limits: Limits = Limits()
     ) throws(WALError) {
@@ -120,8 +121,8 @@ public struct WAL<D: Disk>: ~Copyable {
     /// Takes entries and a hard state to be written by the next ``sync()``; does not touch the disk.
     ///
     /// An entry replaces what the log has at its index and above. Entries must follow one another and the log
-    /// without a gap, and must not replace what is known to be committed: the process stops otherwise. A commit index
-    /// beyond the log's end is written as that end.
+    /// without a gap, and must not replace what is known to be committed: the process stops otherwise. A
+    /// commit index beyond the log's end is written as that end.
     public mutating func append(hardState: HardState? = nil, entries: [Entry] = []) throws(WALError) {
         try checkUsable()
         for entry in entries {
@@ -144,10 +145,12 @@ public struct WAL<D: Disk>: ~Copyable {
         view.hardState = state
     }
 
-    /// Makes everything that was appended durable: one write and one sync, or two where a segment ends in between.
+    /// Makes everything that was appended durable: one write and one sync, or two where a segment ends in
+    /// between.
     ///
-    /// Throws ``WALError/noSpace(_:)`` if there is no room for a segment that is needed: nothing of what hadn't been
-    /// durable may be acknowledged, and the call may be made again. After any other error the log is unusable.
+    /// Throws ``WALError/noSpace(_:)`` if there is no room for a segment that is needed: nothing of what
+    /// hadn't been durable may be acknowledged, and the call may be made again. After any other error the log
+    /// is unusable.
     public mutating func sync() throws(WALError) {
         try checkUsable()
         tail.close()
@@ -177,10 +180,11 @@ public struct WAL<D: Disk>: ~Copyable {
         try folder.disk.sync(file)
     }
 
-    /// Prepares a spare segment, a slice at a time, so that appends never wait long: for when there is nothing else
-    /// to do. Returns whether there is more to do now.
+    /// Prepares a spare segment, a slice at a time, so that appends never wait long: for when there is
+    /// nothing else to do. Returns whether there is more to do now.
     ///
-    /// Without space there is not: ``isShortOfSpace`` becomes true, and the next call tries again from the beginning.
+    /// Without space there is not: ``isShortOfSpace`` becomes true, and the next call tries again from the
+    /// beginning.
     public mutating func prepareSpare() throws(WALError) -> Bool {
         try checkUsable()
         do {

@@ -2,8 +2,8 @@ public import Primitives
 
 /// Why the log cannot do what it was asked.
 public enum WALError: Error, Sendable, Equatable {
-    /// There was no room for a new segment. Nothing is lost: what was appended is still pending, and the call may be
-    /// made again when there is room.
+    /// There was no room for a new segment. Nothing is lost: what was appended is still pending, and the call
+    /// may be made again when there is room.
     case noSpace(DiskError)
     /// The disk failed. The log is unusable from now on; the process should end.
     case disk(DiskError)

@@ -111,7 +111,13 @@ extension Message.Body {
             )
         case .appendResponse(let response): ("append_response", response.members)
         case .heartbeat(let heartbeat):
-            ("heartbeat", [.init("commit", heartbeat.commit.json), .init("round", number(heartbeat.round))])
+            (
+                "heartbeat",
+                [
+                    .init("commit", heartbeat.commit.json), .init("round", number(heartbeat.round)),
+                    .init("leader_commit", heartbeat.leaderCommit.json),
+                ]
+            )
         case .heartbeatResponse(let round): ("heartbeat_response", [.init("round", number(round))])
         case .voteRequest(let request):
             (
@@ -167,7 +173,9 @@ extension Message.Body {
                 AppendResponse(previous: try fields.position("previous"), outcome: outcome))
         case "heartbeat":
             self = .heartbeat(
-                Heartbeat(commit: try fields.counter("commit"), round: try fields.unsigned("round")))
+                Heartbeat(
+                    commit: try fields.counter("commit"), round: try fields.unsigned("round"),
+                    leaderCommit: fields.has("leader_commit") ? try fields.counter("leader_commit") : nil))
         case "heartbeat_response": self = .heartbeatResponse(round: try fields.unsigned("round"))
         case "vote_request", "pre_vote_request":
             self = .voteRequest(

@@ -94,6 +94,7 @@ extension PeerMessage {
             begin(.heartbeat)
             writer.counter(heartbeat.commit)
             writer.varint(heartbeat.round)
+            writer.counter(heartbeat.leaderCommit)
         case .heartbeatResponse(let round):
             begin(.heartbeatResponse)
             writer.varint(round)
@@ -169,7 +170,10 @@ extension PeerMessage {
                 hint: try reader.position(), last: try reader.counter())
             return .appendResponse(AppendResponse(previous: previous, outcome: outcome))
         case .heartbeat:
-            return .heartbeat(Heartbeat(commit: try reader.counter(), round: try reader.varint()))
+            return .heartbeat(
+                Heartbeat(
+                    commit: try reader.counter(), round: try reader.varint(),
+                    leaderCommit: try reader.counter()))
         case .heartbeatResponse: return .heartbeatResponse(round: try reader.varint())
         case .voteRequest:
             return .voteRequest(

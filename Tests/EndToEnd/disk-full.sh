@@ -2,7 +2,7 @@
 # A full disk: writes are refused with "applied":"no", reads go on, and when there is room again the node goes on by
 # itself. Needs root for a small file system; says so and passes over it otherwise.
 . "$(dirname "$0")/lib.sh"
-if [ "$(id -u)" != 0 ] || ! mkdir -p "$WORK/n1" || ! mount -t tmpfs -o size=230m parley "$WORK/n1" 2>/dev/null; then
+if [ "$(id -u)" != 0 ] || ! mkdir -p "$WORK/n1" || ! mount -t tmpfs -o size=500m parley "$WORK/n1" 2>/dev/null; then
     say "left out: needs root and a tmpfs"
     exit 0
 fi

@@ -331,7 +331,7 @@ final class Cluster {
         let sender = self[from]
         guard sender.isUp, chance(faults.tellsLoss) else { return }
         var span = generator.next(in: faults.delay)
-        if chance(100) { span = generator.next(in: .milliseconds(1)..<(.seconds(2))) }
+        if chance(300) { span = generator.next(in: .milliseconds(1)..<(.seconds(2))) }
         if case .forward(let forward) = message {
             guard isCertain else { return }
             queue.add(
@@ -349,7 +349,11 @@ final class Cluster {
         node.memory.keep(keyspace, reference)
         // The log is kept for the older one, or not at all, and can only be cut where it has arrived.
         let kept = cutsEagerly ? reference.position.index : node.memory.olderCheckpoint
-        let cut = min(kept, node.disk.lastIndex)
+        var cut = min(kept, node.disk.lastIndex)
+        for persist in node.unsynced {
+            let start = persist.resetTo?.index ?? persist.entries.first?.index.previous ?? cut
+            cut = min(cut, start)
+        }
         node.disk.cut(upTo: cut)
         node.memory.cut(upTo: cut)
         post(.checkpointWritten(reference, firstIndex: node.memory.base.index.next), to: node.id)
