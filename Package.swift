@@ -38,9 +38,11 @@ let package = Package(
         .target(name: "WAL", dependencies: ["Primitives", "Consensus"], swiftSettings: pure),
 
         // Replica: one node's replicated half, and the form of what it tells its peers
-        .target(name: "Replication", dependencies: ["Primitives", "Consensus", "Store"], swiftSettings: pure),
         .target(
-            name: "Wire", dependencies: ["Primitives", "JSON", "Consensus", "Replication"], swiftSettings: pure),
+            name: "Replication", dependencies: ["Primitives", "Consensus", "Store"], swiftSettings: pure),
+        .target(
+            name: "Wire", dependencies: ["Primitives", "JSON", "Consensus", "Replication"],
+            swiftSettings: pure),
 
         // The outside world
         .target(name: "CPlatform"),
@@ -89,7 +91,8 @@ let package = Package(
             name: "ConsensusTests", dependencies: ["Consensus", "Primitives"], exclude: ["Scenarios"],
             swiftSettings: common),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Primitives"], swiftSettings: common),
-        .testTarget(name: "WALTests", dependencies: ["WAL", "Consensus", "Primitives"], swiftSettings: common),
+        .testTarget(
+            name: "WALTests", dependencies: ["WAL", "Consensus", "Primitives"], swiftSettings: common),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication", "Consensus", "Store", "Primitives"],
             swiftSettings: common),

@@ -83,7 +83,8 @@ extension Raft {
 extension Raft: CustomStringConvertible {
     /// The state in a line, as in `node 1: leader, term 3, vote 1, log 5@2...9@3, commit 8`.
     public var description: String {
-        "node \(id): \(role), term \(term), vote \(vote?.description ?? "none"), leader \(leader?.description ?? "none"),"
+        "node \(id): \(role), term \(term), vote \(vote?.description ?? "none"),"
+            + " leader \(leader?.description ?? "none"),"
             + " log \(log.base)...\(log.last), commit \(commit), durable \(durableIndex), \(configuration)"
     }
 }

@@ -6,7 +6,8 @@ extension Command {
         switch operation {
         case .put(let key, let value, _, _): "put \(text(key)) (\(value.count) bytes)"
         case .delete(let key, _, _, _): "delete \(text(key))"
-        case .deleteRange(let range): "delete from \(text(range.start)) to \(range.end.map(text) ?? "the end")"
+        case .deleteRange(let range):
+            "delete from \(text(range.start)) to \(range.end.map(text) ?? "the end")"
         case .increment(let key, let amount): "add \(amount) to \(text(key))"
         case .batch(let puts, let createOnly): "\(createOnly ? "create" : "put") \(puts.count) keys"
         case .compact(let revision): "compact below revision \(revision)"

@@ -71,8 +71,8 @@ struct DiskLoop<D: Disk>: ~Copyable {
         if persists > 0 {
             let start = Clock.now()
             guard try sync() else { return false }
-            reports.deliver(.persisted(sequence: sequence, thenSend: messages))
-            reports.deliver(.synced(Clock.now() - start, persists: persists))
+            reports.deliver(
+                .persisted(sequence: sequence, thenSend: messages, took: Clock.now() - start))
             isSpareReady = false
         }
         return try carryOutOthers()

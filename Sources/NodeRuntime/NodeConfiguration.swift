@@ -83,7 +83,8 @@ struct Roster: Sendable {
         var members: [Member] = []
         for (place, member) in sorted.enumerated() {
             guard Self.isName(member.name) else {
-                throw .usage("'\(member.name)' is not a name: use letters, digits, '-', '_' and '.', 64 at most")
+                throw .usage(
+                    "'\(member.name)' is not a name: use letters, digits, '-', '_' and '.', 64 at most")
             }
             guard members.last?.name != member.name else {
                 throw .usage("the cluster names '\(member.name)' twice")

@@ -8,8 +8,8 @@ import Store
 
 /// What the other threads tell the node loop.
 enum NodeInput: Sendable {
-    /// Everything up to this sequence is on disk, and these messages may leave.
-    case persisted(sequence: UInt64, thenSend: [Message])
+    /// Everything up to this sequence is on disk, and these messages may leave. The sync took so long.
+    case persisted(sequence: UInt64, thenSend: [Message], took: Instant.Span)
     /// Entries that were asked for; empty if the log no longer holds them.
     case logRead(Replicate, [Entry])
     /// Entries for `GET /raft/log`.
@@ -18,8 +18,6 @@ enum NodeInput: Sendable {
     case logCut(SnapshotReference, firstIndex: LogIndex)
     /// Whether the disk has room beyond the reserve.
     case storage(isShortOfSpace: Bool)
-    /// How long a sync took, and how many persists it served.
-    case synced(Instant.Span, persists: Int)
     /// The node can't go on.
     case fatal(String)
     /// A checkpoint is durable; the log may be cut below the older one that is kept.

@@ -200,7 +200,9 @@ extension NodeLoop {
     /// The role, the term or the leader changed.
     mutating func note(_ transition: Consensus.Transition) {
         let leader = transition.leader.flatMap { roster.member($0) }
-        if leader?.name != leaderHint?.name || transition.to == .leader { leaderSince = leader == nil ? nil : wall }
+        if leader?.name != leaderHint?.name || transition.to == .leader {
+            leaderSince = leader == nil ? nil : wall
+        }
         leaderHint = leader.map { AnswerContext.Leader(name: $0.name, url: $0.url) }
         var reason = transition.reason.description
         for member in roster.members {

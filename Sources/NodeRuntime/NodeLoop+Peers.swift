@@ -52,7 +52,8 @@ extension NodeLoop {
             response = Response(
                 status: 200, contentType: "application/json", body: envelope.json.serialized(pretty: true))
         } else if !messages.isEmpty {
-            response = Response(status: 200, contentType: "application/x-parley-frames", body: envelope.encode())
+            response = Response(
+                status: 200, contentType: "application/x-parley-frames", body: envelope.encode())
         }
         server.respond(to: request.connection, response, at: now, into: &inbound)
     }
@@ -85,7 +86,8 @@ extension NodeLoop {
             return refusePeer(connection, .misdirectedHost, detail)
         }
         guard envelope.to == roster.own, let place = linkPlace(envelope.from) else {
-            let detail = "the message is from node \(envelope.from) to node \(envelope.to); this is \(roster.own)"
+            let detail =
+                "the message is from node \(envelope.from) to node \(envelope.to); this is \(roster.own)"
             return refusePeer(connection, .misdirectedHost, detail)
         }
         guard envelope.group == .first else {
@@ -119,7 +121,8 @@ extension NodeLoop {
                 return failed(place, batch, reached: status >= 500)
             }
             links[place].answered(batch, at: now)
-            guard status == 200, let envelope = try? Envelope(decoding: body), envelope.cluster == roster.cluster,
+            guard status == 200, let envelope = try? Envelope(decoding: body),
+                envelope.cluster == roster.cluster,
                 envelope.from == peer, envelope.to == roster.own
             else { return }
             take(envelope, link: place)
@@ -199,7 +202,8 @@ extension NodeLoop {
             return refusePeer(connection, .badRequest, "a snapshot is named {index}-{term}")
         }
         guard let range = ByteRange(request.fieldText("range")) else {
-            return refusePeer(connection, .badRequest, "a snapshot is served in ranges: Range: bytes=FIRST-LAST")
+            return refusePeer(
+                connection, .badRequest, "a snapshot is served in ranges: Range: bytes=FIRST-LAST")
         }
         checkpoints.deliver(
             .serve(
@@ -207,7 +211,8 @@ extension NodeLoop {
                 count: range.count))
     }
 
-    mutating func answerPart(_ connection: ConnectionID, _ offset: UInt64, _ bytes: [UInt8]?, _ total: UInt64) {
+    mutating func answerPart(_ connection: ConnectionID, _ offset: UInt64, _ bytes: [UInt8]?, _ total: UInt64)
+    {
         guard let bytes else { return refusePeer(connection, .noSuchRoute, "there is no such snapshot") }
         guard !bytes.isEmpty else {
             var response = Response(status: 416)

@@ -84,7 +84,8 @@ extension NodeLoop {
     private mutating func importLines(_ plan: ImportPlan, on connection: ConnectionID) {
         guard routes(plan.routing, plan.target, plan.traits, on: connection) else { return }
         let importing = PendingRequest.Importing(
-            connection: connection, plan: plan, deadline: now + plan.timeout, requestID: requestIDs.next(at: wall))
+            connection: connection, plan: plan, deadline: now + plan.timeout,
+            requestID: requestIDs.next(at: wall))
         goOn(importing)
     }
 
@@ -169,7 +170,9 @@ extension NodeLoop {
         switch freshness.level {
         case .linearizable: return .later
         case .stale(let maxLag, let orLinearizable):
-            guard let maxLag, now - replica.currentAsOf > maxLag, replica.raft.role != .leader else { return .now }
+            guard let maxLag, now - replica.currentAsOf > maxLag, replica.raft.role != .leader else {
+                return .now
+            }
             if orLinearizable { return .later }
             refuse(connection, .tooStale, traits, lag: lagMilliseconds)
             return .never
@@ -269,7 +272,9 @@ extension NodeLoop {
     mutating func hold(
         _ connection: ConnectionID, _ cause: Waiter.Cause, until deadline: Instant, _ traits: RequestTraits
     ) {
-        guard !waiters.isFull else { return refuse(connection, .overloaded, traits, detail: "too many answers are held back") }
+        guard !waiters.isFull else {
+            return refuse(connection, .overloaded, traits, detail: "too many answers are held back")
+        }
         waiters.insert(Waiter(connection: connection, cause: cause, deadline: deadline))
     }
 

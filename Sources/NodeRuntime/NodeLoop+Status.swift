@@ -122,7 +122,8 @@ extension NodeLoop {
         return [
             .init(name: "loop", probes: [.livez, .readyz, .startupz], isPassing: true),
             .init(
-                name: "disk", probes: [.readyz], isPassing: !replica.isShortOfSpace, reason: "the disk is full"),
+                name: "disk", probes: [.readyz], isPassing: !replica.isShortOfSpace,
+                reason: "the disk is full"),
             .init(
                 name: "leader", probes: [.readyz, .startupz], isPassing: leaderHint != nil,
                 reason: "no leader is known"),
@@ -132,7 +133,8 @@ extension NodeLoop {
             .init(
                 name: "applied", probes: [.readyz], isPassing: behind < 10_000,
                 reason: "\(behind) committed entries are not applied"),
-            .init(name: "draining", probes: [.readyz], isPassing: drain == nil, reason: "the node is stopping"),
+            .init(
+                name: "draining", probes: [.readyz], isPassing: drain == nil, reason: "the node is stopping"),
         ]
     }
 }

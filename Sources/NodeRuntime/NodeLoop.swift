@@ -187,7 +187,8 @@ struct NodeLoop: ~Copyable {
 
     private mutating func take(_ input: NodeInput) {
         switch input {
-        case .persisted(let sequence, let messages):
+        case .persisted(let sequence, let messages, let took):
+            metrics.synced(took)
             durable = max(durable, sequence)
             for message in messages { send(.consensus(message), to: message.to) }
             step(.persisted(sequence: sequence))
@@ -201,8 +202,6 @@ struct NodeLoop: ~Copyable {
         case .storage(let isShort):
             report(.warning(isShort ? "the disk is full: writes are refused" : "the disk has room again"))
             step(.storage(isShortOfSpace: isShort))
-        case .synced(let span, let persists):
-            metrics.synced(span, persists: persists)
         case .fatal(let reason):
             failure = reason
         case .checkpointWritten(let reference, let cutBelow, let bytes, let took):

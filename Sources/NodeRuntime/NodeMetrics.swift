@@ -52,7 +52,8 @@ struct NodeMetrics {
         checkpointBytes = metrics.gauge("parley_checkpoint_bytes", help: "Size of the newest checkpoint.")
         checkpointSeconds = metrics.gauge(
             "parley_checkpoint_seconds", help: "How long the newest checkpoint took.")
-        peerBytesSent = metrics.counter("parley_peer_sent_bytes_total", help: "Bytes sent to peers in requests.")
+        peerBytesSent = metrics.counter(
+            "parley_peer_sent_bytes_total", help: "Bytes sent to peers in requests.")
         unknownOutcomes = metrics.counter(
             "parley_outcome_unknown_total", help: "Writes whose outcome was unknown when they were answered.")
         let names = [
@@ -61,10 +62,13 @@ struct NodeMetrics {
             ("parley_raft_applied_index", "Last applied entry."),
             ("parley_raft_last_index", "Last entry of the log."),
             ("parley_store_revision", "The store's revision."), ("parley_store_keys", "Keys in the store."),
-            ("parley_store_bytes", "Bytes of keys and values."), ("parley_read_lag_seconds", "Age of this node's state."),
-            ("parley_wal_bytes", "Bytes of the log on disk."), ("parley_http_connections", "Open connections."),
+            ("parley_store_bytes", "Bytes of keys and values."),
+            ("parley_read_lag_seconds", "Age of this node's state."),
+            ("parley_wal_bytes", "Bytes of the log on disk."),
+            ("parley_http_connections", "Open connections."),
             ("parley_requests_pending", "Requests that wait for the replica."),
-            ("parley_waiters", "Answers that are held back."), ("parley_storage_short", "1 if the disk is full."),
+            ("parley_waiters", "Answers that are held back."),
+            ("parley_storage_short", "1 if the disk is full."),
             ("parley_uptime_seconds", "Age of the process."),
             ("parley_http_received_bytes", "Bytes read from clients and peers."),
             ("parley_http_sent_bytes", "Bytes written to clients and peers."),
@@ -76,7 +80,8 @@ struct NodeMetrics {
             metrics.family(
                 "parley_peer_messages_sent", .gauge, help: "Messages sent, by peer.", labels: ["peer"]),
             metrics.family(
-                "parley_peer_messages_received", .gauge, help: "Messages received, by peer.", labels: ["peer"]),
+                "parley_peer_messages_received", .gauge, help: "Messages received, by peer.", labels: ["peer"]
+            ),
             metrics.family(
                 "parley_peer_requests_failed", .gauge, help: "Requests without an answer, by peer.",
                 labels: ["peer"]),
@@ -109,7 +114,7 @@ struct NodeMetrics {
         metrics.increment(entries, by: UInt64(persist.entries.count))
     }
 
-    mutating func synced(_ span: Instant.Span, persists: Int) {
+    mutating func synced(_ span: Instant.Span) {
         metrics.observe(Double(span.nanoseconds) / 1e9, in: syncs)
     }
 
@@ -130,7 +135,8 @@ struct NodeMetrics {
     mutating func peerBytes(_ count: Int) { metrics.increment(peerBytesSent, by: UInt64(count)) }
 
     mutating func exposition(
-        openMetrics: Bool, status: NodeStatus, server: HTTPServer.Counters, openConnections: Int, requests: Int,
+        openMetrics: Bool, status: NodeStatus, server: HTTPServer.Counters, openConnections: Int,
+        requests: Int,
         waiters: Int, links: [PeerLink]
     ) -> [UInt8] {
         let values: [Double] = [

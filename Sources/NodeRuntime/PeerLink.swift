@@ -111,7 +111,8 @@ struct PeerLink {
     /// The held request to be answered now, and with what; nil if none is ripe.
     mutating func nextAnswer(durable: UInt64, at now: Instant) -> (Held, [PeerMessage], batch: UInt64)? {
         guard
-            let place = held.firstIndex(where: { $0.releaseAfter <= durable || now >= $0.since + limits.hold })
+            let place = held.firstIndex(where: { $0.releaseAfter <= durable || now >= $0.since + limits.hold }
+            )
         else { return nil }
         let request = held.remove(at: place)
         return (request, takeMessages(), nextBatch())

@@ -51,8 +51,9 @@ func restore<D: Disk & Sendable>(
         }
         guard log.terms.firstIndex <= base.keyspace.appliedIndex.next else {
             throw StartError.failure(
-                "the log in \(folder.logDirectory) begins at entry \(log.terms.firstIndex), but the newest sound "
-                    + "checkpoint ends at \(base.keyspace.appliedIndex): a checkpoint is missing or damaged")
+                "the log in \(folder.logDirectory) begins at entry \(log.terms.firstIndex), but the newest "
+                    + "sound checkpoint ends at \(base.keyspace.appliedIndex): a checkpoint is missing or "
+                    + "damaged")
         }
         // The older one and the log stand for all that these held: they must not pass for sound ones later.
         for position in base.damaged { try checkpoints.remove(position) }
@@ -116,7 +117,8 @@ private func newestCheckpoint<D: Disk>(
 
 /// Applies what the log holds up to the known commit index, and hands the rest to the replica.
 private func replay<D: Disk>(
-    _ configuration: NodeConfiguration, _ roster: Roster, _ log: inout WAL<D>, _ base: inout Base, seed: UInt64
+    _ configuration: NodeConfiguration, _ roster: Roster, _ log: inout WAL<D>, _ base: inout Base,
+    seed: UInt64
 ) throws -> Replica {
     var hardState = log.hardState
     hardState.commit = max(hardState.commit, base.keyspace.appliedIndex)

@@ -112,7 +112,8 @@ struct Waiters {
         }
         if isStirred || keyspace.appliedTerm != settledTerm { candidates += others }
         if now >= deadline || endsAll {
-            candidates = endsAll ? Array(byID.keys) : candidates + byID.filter { $0.value.deadline <= now }.keys
+            candidates =
+                endsAll ? Array(byID.keys) : candidates + byID.filter { $0.value.deadline <= now }.keys
         }
         var due: [(Waiter, isOver: Bool)] = []
         for id in Set(candidates).sorted() {

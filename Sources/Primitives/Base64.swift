@@ -1,6 +1,7 @@
 /// Base 64 with padding (RFC 4648, section 4), and its URL-safe alphabet without padding (section 5).
 public enum Base64 {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     /// Appends the padded encoding of `bytes` to `output`.
     public static func encode(_ bytes: [UInt8], into output: inout [UInt8]) {

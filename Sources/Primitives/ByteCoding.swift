@@ -146,7 +146,8 @@ public struct ByteReader: Sendable {
     }
 
     /// A counter.
-    public mutating func counter<Value: Counter>(_: Value.Type = Value.self) throws(ByteReaderError) -> Value {
+    public mutating func counter<Value: Counter>(_: Value.Type = Value.self) throws(ByteReaderError) -> Value
+    {
         Value(try varint())
     }
 

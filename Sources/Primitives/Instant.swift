@@ -54,7 +54,9 @@ extension Instant {
         /// The difference. Stops the process on overflow.
         public static func - (a: Span, b: Span) -> Span { Span(nanoseconds: a.nanoseconds - b.nanoseconds) }
         /// The span `factor` times. Stops the process on overflow.
-        public static func * (a: Span, factor: Int) -> Span { Span(nanoseconds: a.nanoseconds * Int64(factor)) }
+        public static func * (a: Span, factor: Int) -> Span {
+            Span(nanoseconds: a.nanoseconds * Int64(factor))
+        }
 
         private static func scaled(_ count: Int, _ unit: Int64) -> Span {
             let (product, overflow) = Int64(count).multipliedReportingOverflow(by: unit)

@@ -42,8 +42,8 @@ extension Replica {
         for id in writes.sent(before: term) { writes.markUnsent(id, until: now + limits.leaderWait) }
     }
 
-    /// Remembers how far the leader said it had committed. A heartbeat speaks only of what the leader knows
-    /// this node to hold, so the greatest number of all messages is what counts.
+    /// Remembers how far the leader said it had committed. Messages overtake each other, so the greatest
+    /// number of all is what counts.
     mutating func noteCommit(of message: Message) {
         guard message.from == raft.leader, message.term == raft.term else { return }
         switch message.body {
@@ -56,12 +56,12 @@ extension Replica {
     }
 
     /// Notes when this node was last as current as its leader. A leader that has committed nothing in its
-    /// term may not know yet what the one before it committed.
+    /// term may not know yet what the one before it committed, so its followers don't either.
     mutating func noteCurrency(at now: Instant) {
         let isCurrent =
             raft.role == .leader
             ? raft.isReady && keyspace.appliedIndex >= raft.commit
-            : hasHeardLeader && keyspace.appliedIndex >= heardCommit
+            : hasHeardLeader && keyspace.appliedIndex >= heardCommit && keyspace.appliedTerm == raft.term
         if isCurrent { currentAsOf = now }
         hasHeardLeader = false
     }

@@ -30,8 +30,8 @@ extension DataFolderError: CustomStringConvertible {
         case .damaged(let file, let reason):
             "\(file) is damaged: \(reason); restore it, or add the node anew with an empty folder"
         case .unidentified(let path):
-            "the data folder \(path) holds a log but no identity file; restore it, or add the node anew with an "
-                + "empty folder"
+            "the data folder \(path) holds a log but no identity file; restore it, or add the node anew with "
+                + "an empty folder"
         case .disk(let error): "the data folder can't be used: \(error)"
         case .log(let error): "the data folder can't be set up: \(error)"
         }

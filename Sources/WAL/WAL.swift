@@ -128,7 +128,8 @@ public struct WAL<D: Disk>: ~Copyable {
         for entry in entries {
             precondition(
                 entry.index <= view.terms.lastIndex.next && entry.index > self.hardState.commit,
-                "entry \(entry.index) in a log that ends at \(view.terms.last), committed \(self.hardState.commit)"
+                "entry \(entry.index) in a log that ends at \(view.terms.last), "
+                    + "committed \(self.hardState.commit)"
             )
             let size = RecordHeader.recordBytes(payload: entry.payload.count)
             if size > tail.room { rollOver(needing: size) }

@@ -18,7 +18,9 @@ import WAL
     private func write(_ keyspace: Keyspace, with runner: CheckpointRunner) throws -> Written {
         runner.post(.write(keyspace, reference(keyspace.appliedIndex.rawValue)))
         return try runner.reports.next { report in
-            guard case .checkpointWritten(let reference, let cutBelow, let bytes, _) = report else { return nil }
+            guard case .checkpointWritten(let reference, let cutBelow, let bytes, _) = report else {
+                return nil
+            }
             return Written(reference: reference, cutBelow: cutBelow, bytes: bytes)
         }
     }
@@ -88,7 +90,10 @@ import WAL
         let state = keyspace(4_000, valueBytes: 200)
         let written = try write(state, with: leader)
         #expect(written.reference == reference(4_000))
-        #expect(try leader.store.list() == [Checkpoint(position: written.reference.position, bytes: written.bytes)])
+        #expect(
+            try leader.store.list() == [
+                Checkpoint(position: written.reference.position, bytes: written.bytes)
+            ])
 
         let bytes = try fetch(4_000, from: leader, step: 100_000)
         #expect(bytes.count == written.bytes)
@@ -113,7 +118,8 @@ import WAL
         #expect(try part(.max, 0, 100, of: runner) == nil)
     }
 
-    @Test func `the log may be cut below the oldest of two checkpoints, and not for the sake of one`() throws {
+    @Test func `the log may be cut below the oldest of two checkpoints, and not for the sake of one`() throws
+    {
         let runner = try CheckpointRunner()
         #expect(try write(keyspace(10), with: runner).cutBelow == .zero)
         #expect(try write(keyspace(20), with: runner).cutBelow == LogIndex(11))
@@ -141,7 +147,8 @@ import WAL
         #expect(try follower.store.list().isEmpty)
         #expect(try Files.list(follower.folder.path).isEmpty)
         // None of that is in the way of a sound one.
-        #expect(try receive([bytes], as: written.reference, by: follower).get().digest == keyspace(300).digest)
+        #expect(
+            try receive([bytes], as: written.reference, by: follower).get().digest == keyspace(300).digest)
     }
 
     @Test func `a snapshot that is not the promised one is refused`() throws {
@@ -196,7 +203,9 @@ import WAL
         let blocked = "\(runner.folder.path)/own.tmp"
         try Files.makeFolder(blocked)
         runner.post(.write(keyspace(10), reference(10)))
-        let why = try runner.reports.next { if case .checkpointFailed(let reason) = $0 { reason } else { nil } }
+        let why = try runner.reports.next {
+            if case .checkpointFailed(let reason) = $0 { reason } else { nil }
+        }
         #expect(why.contains("own.tmp"))
         // A folder where a file should be can't be removed by `unlink`.
         try PosixDisk().rename(blocked, to: "\(runner.folder.path)/away")

@@ -19,7 +19,9 @@ import WAL
         let runner = try DiskRunner(try newLog(in: folder, on: PosixDisk()))
         for sequence in 1...100 as ClosedRange<UInt64> {
             let entries = (0..<3).map { entry(3 * sequence - 2 + $0) }
-            let state = sequence % 10 == 1 ? HardState(term: Term(1), vote: NodeID(1), commit: LogIndex(sequence)) : nil
+            let state =
+                sequence % 10 == 1
+                ? HardState(term: Term(1), vote: NodeID(1), commit: LogIndex(sequence)) : nil
             let persist = Persist(
                 sequence: sequence, hardState: state, entries: entries,
                 thenSend: [sign(2 * sequence), sign(2 * sequence + 1)])
@@ -52,10 +54,13 @@ import WAL
         runner.post(.persist(Persist(sequence: 1, entries: [entry(1)], thenSend: [sign(1)])))
         CurrentThread.sleep(for: .milliseconds(30))
         for sequence in 2...50 as ClosedRange<UInt64> {
-            runner.post(.persist(Persist(sequence: sequence, entries: [entry(sequence)], thenSend: [sign(sequence)])))
+            runner.post(
+                .persist(Persist(sequence: sequence, entries: [entry(sequence)], thenSend: [sign(sequence)])))
         }
         #expect(throws: Reports.Missing.self) {
-            try runner.reports.next(within: .milliseconds(30)) { if case .persisted = $0 { true } else { nil } }
+            try runner.reports.next(within: .milliseconds(30)) {
+                if case .persisted = $0 { true } else { nil }
+            }
         }
         disk.set { $0.stalls = false }
         var groups: [Int] = []
@@ -71,12 +76,14 @@ import WAL
         // More than the 16 KiB of one segment.
         for sequence in 1...40 as ClosedRange<UInt64> {
             let first = 10 * sequence - 9
-            runner.post(.persist(Persist(sequence: sequence, entries: (first..<first + 10).map { entry($0) })))
+            runner.post(
+                .persist(Persist(sequence: sequence, entries: (first..<first + 10).map { entry($0) })))
         }
         func read(_ range: Range<UInt64>, maxBytes: Int = 1 << 20) throws -> [Entry] {
             let replicate = Replicate(
                 to: NodeID(2), term: Term(1), previous: .origin,
-                range: LogIndex(range.lowerBound)..<LogIndex(range.upperBound), commit: .zero, maxBytes: maxBytes)
+                range: LogIndex(range.lowerBound)..<LogIndex(range.upperBound), commit: .zero,
+                maxBytes: maxBytes)
             runner.post(.read(replicate))
             return try runner.reports.next { report in
                 guard case .logRead(let asked, let entries) = report else { return nil }
@@ -162,7 +169,9 @@ import WAL
         runner.post(.persist(Persist(sequence: 3, entries: [entry(3)], thenSend: [sign(3)])))
         runner.post(.show(token: 1, LogIndex(1)..<LogIndex(4)))
         #expect(throws: Reports.Missing.self) {
-            try runner.reports.next(within: .milliseconds(300)) { if case .persisted = $0 { true } else { nil } }
+            try runner.reports.next(within: .milliseconds(300)) {
+                if case .persisted = $0 { true } else { nil }
+            }
         }
         disk.set { $0.writes = nil }
         var sent: [UInt64] = []
@@ -172,7 +181,9 @@ import WAL
             }
         }
         #expect(sent == [2, 3])
-        let shown = try runner.reports.next { if case .logShown(1, let entries) = $0 { entries } else { nil } }
+        let shown = try runner.reports.next {
+            if case .logShown(1, let entries) = $0 { entries } else { nil }
+        }
         #expect(shown == [entry(1), entry(2), entry(3)])
         // The news that there is room again comes when a spare could be made.
         #expect(try !runner.reports.next { if case .storage(let isShort) = $0 { isShort } else { nil } })
@@ -232,7 +243,8 @@ import WAL
         let runner = try DiskRunner(try newLog(in: folder, on: PosixDisk()))
         try runner.persist(1, (1...150).map { entry($0) })
         let deadline = Clock.now() + .seconds(20)
-        while try !Files.list(folder.path).contains(where: { $0.hasSuffix(".spare") }), Clock.now() < deadline {
+        while try !Files.list(folder.path).contains(where: { $0.hasSuffix(".spare") }), Clock.now() < deadline
+        {
             CurrentThread.sleep(for: .milliseconds(2))
         }
         #expect(Clock.now() < deadline)
@@ -242,7 +254,9 @@ import WAL
     @Test func `a report waits for room in a full mailbox`() throws {
         let reports = try Reports(capacity: 1)
         let sender = try startThread(named: "sender", owning: reports.mailbox) { mailbox in
-            for number in 1...100 as ClosedRange<UInt64> { mailbox.deliver(.persisted(sequence: number, thenSend: [])) }
+            for number in 1...100 as ClosedRange<UInt64> {
+                mailbox.deliver(.persisted(sequence: number, thenSend: []))
+            }
         }
         var sequences: [UInt64] = []
         while sequences.count < 100 {

@@ -84,11 +84,12 @@ import Testing
 }
 
 @Suite struct ByteRangeTests {
-    @Test(arguments: [
-        ("bytes=0-0", 0, 1), ("bytes=0-1023", 0, 1024), ("bytes=7-", 7, 4 << 20), ("bytes=5-5", 5, 1),
-        ("bytes=0-99999999999", 0, 4 << 20), ("bytes=10-18446744073709551615", 10, 4 << 20),
-        ("bytes=0-18446744073709551615", 0, 4 << 20), ("bytes=18446744073709551615-", .max, 4 << 20),
-    ] as [(String, UInt64, UInt64)])
+    @Test(
+        arguments: [
+            ("bytes=0-0", 0, 1), ("bytes=0-1023", 0, 1024), ("bytes=7-", 7, 4 << 20), ("bytes=5-5", 5, 1),
+            ("bytes=0-99999999999", 0, 4 << 20), ("bytes=10-18446744073709551615", 10, 4 << 20),
+            ("bytes=0-18446744073709551615", 0, 4 << 20), ("bytes=18446744073709551615-", .max, 4 << 20),
+        ] as [(String, UInt64, UInt64)])
     func `reads one range, no longer than the limit`(field: String, first: UInt64, count: UInt64) throws {
         let range = try #require(ByteRange(field))
         #expect(range.first == first && range.count == count)
@@ -96,7 +97,8 @@ import Testing
 
     @Test(arguments: [
         "", "bytes", "bytes=", "bytes=-", "bytes=-5", "bytes=5", "bytes=6-5", "bytes=0-1,3-4", "bytes= 0-1",
-        "bytes=0-1 ", "bytes=a-b", "bytes=+1-2", "bytes=1-+2", "items=0-1", "bytes=18446744073709551616-", "-",
+        "bytes=0-1 ", "bytes=a-b", "bytes=+1-2", "bytes=1-+2", "items=0-1", "bytes=18446744073709551616-",
+        "-",
     ])
     func `refuses everything else`(field: String) { #expect(ByteRange(field) == nil) }
 
@@ -149,14 +151,16 @@ import Testing
 
     private static let emptyImport: ImportPlan = {
         let api = API(
-            settings: API.Settings(nodeName: "n", advertisedURL: "http://n:1", clusterName: "c", version: "0"))
+            settings: API.Settings(nodeName: "n", advertisedURL: "http://n:1", clusterName: "c", version: "0")
+        )
         let line = Array(#"{"key":"a","value":"b"}"#.utf8)
         let fields = [
             (name: "Host", value: "n:1"), (name: "Content-Type", value: "application/x-ndjson"),
             (name: "Content-Length", value: "\(line.count)"),
         ]
-        guard case .importLines(let plan) = api.plan(
-            for: .init(method: .post, target: "/kv", fields: fields, body: line))
+        guard
+            case .importLines(let plan) = api.plan(
+                for: .init(method: .post, target: "/kv", fields: fields, body: line))
         else { preconditionFailure("not an import") }
         return plan
     }()

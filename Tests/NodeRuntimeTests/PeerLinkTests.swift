@@ -56,7 +56,8 @@ private final class Window {
     private func hold(_ slot: UInt32, at now: Int) {
         link.hold(
             PeerLink.Held(
-                connection: connection(slot), since: .milliseconds(now), releaseAfter: .max, wantsJSON: false))
+                connection: connection(slot), since: .milliseconds(now), releaseAfter: .max, wantsJSON: false)
+        )
     }
 
     private func envelope(_ batch: UInt64, incarnation: UInt64 = 9) -> Envelope {

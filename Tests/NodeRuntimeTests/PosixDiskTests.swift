@@ -131,13 +131,18 @@ import WAL
         #expect(failure { try disk.remove(missing) } == "remove \(missing): no such file (error 2)")
         #expect(failure { _ = try disk.list(missing) } == "read \(missing): no such file (error 2)")
         #expect(failure { try disk.syncDirectory(missing) } == "sync \(missing): no such file (error 2)")
-        #expect(failure { try disk.rename(missing, to: path("x")) } == "rename \(missing): no such file (error 2)")
         #expect(
-            failure { try disk.createDirectory("\(missing)/sub") } == "create \(missing)/sub: no such file (error 2)")
+            failure { try disk.rename(missing, to: path("x")) } == "rename \(missing): no such file (error 2)"
+        )
+        #expect(
+            failure { try disk.createDirectory("\(missing)/sub") }
+                == "create \(missing)/sub: no such file (error 2)")
         try write("file", [])
         let inside = path("file/x")
         #expect(failure { _ = try disk.create(inside) } == "create \(inside): not a folder (error 20)")
-        #expect(failure { try disk.syncDirectory(path("file")) } == "sync \(path("file")): not a folder (error 20)")
+        #expect(
+            failure { try disk.syncDirectory(path("file")) }
+                == "sync \(path("file")): not a folder (error 20)")
     }
 
     @Test func `no descriptor is left open or passed on to child processes`() throws {

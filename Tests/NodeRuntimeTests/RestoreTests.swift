@@ -54,7 +54,8 @@ import WAL
         try log.sync()
     }
 
-    private func writeCheckpoint(_ count: UInt64, cluster: ClusterID? = nil, flipping byte: Int? = nil) throws {
+    private func writeCheckpoint(_ count: UInt64, cluster: ClusterID? = nil, flipping byte: Int? = nil) throws
+    {
         let store = CheckpointStore(disk: disk, directory: "\(configuration.dataDirectory)/checkpoints")
         let members = Configuration(voters: roster.members.map(\.id))
         var source = Store.CheckpointWriter(

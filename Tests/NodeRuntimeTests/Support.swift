@@ -27,13 +27,16 @@ final class Folder {
     deinit { Self.clear(path) }
 
     private static func clear(_ path: String) {
-        for name in (try? Files.list(path)) ?? [] where unlink("\(path)/\(name)") != 0 { clear("\(path)/\(name)") }
+        for name in (try? Files.list(path)) ?? [] where unlink("\(path)/\(name)") != 0 {
+            clear("\(path)/\(name)")
+        }
         rmdir(path)
     }
 }
 
 /// Segments of 16 KiB, so that a few entries fill one.
-let smallLog = LogLimits(segmentBytes: 16 << 10, spareSliceBytes: 4 << 10, markSpacing: 1 << 10, readBytes: 4 << 10)
+let smallLog = LogLimits(
+    segmentBytes: 16 << 10, spareSliceBytes: 4 << 10, markSpacing: 1 << 10, readBytes: 4 << 10)
 
 let identity = FolderIdentity(
     cluster: ClusterID(7), node: NodeID(1), nodeName: "n1", group: .first, salt: 0x5a17)
@@ -99,7 +102,9 @@ final class Reports {
     init(capacity: Int = 1024) throws { mailbox = try Mailbox(capacity: capacity) }
 
     /// The first report, from the next one on, that `pick` wants; those before it are dropped.
-    func next<Result>(within span: Instant.Span = .seconds(20), _ pick: (NodeInput) -> Result?) throws -> Result {
+    func next<Result>(within span: Instant.Span = .seconds(20), _ pick: (NodeInput) -> Result?) throws
+        -> Result
+    {
         let deadline = Clock.now() + span
         while true {
             while !taken.isEmpty {

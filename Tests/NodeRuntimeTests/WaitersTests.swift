@@ -19,7 +19,8 @@ import Testing
 
     private mutating func write(_ key: String) {
         let index = store.appliedIndex.next
-        _ = store.apply(put(key, "v", number: index.rawValue), index: index, term: max(store.appliedTerm, Term(1)))
+        _ = store.apply(
+            put(key, "v", number: index.rawValue), index: index, term: max(store.appliedTerm, Term(1)))
     }
 
     private func plan(_ method: HTTP.Method, _ target: String) -> Plan {
@@ -42,7 +43,8 @@ import Testing
     }
 
     private mutating func hold(_ slot: UInt32, _ cause: Waiter.Cause, until milliseconds: Int = 1_000) {
-        waiters.insert(Waiter(connection: connection(slot), cause: cause, deadline: .milliseconds(milliseconds)))
+        waiters.insert(
+            Waiter(connection: connection(slot), cause: cause, deadline: .milliseconds(milliseconds)))
     }
 
     /// The connections that are looked at, in order, those whose time is over as negative numbers.

@@ -27,7 +27,9 @@ import Testing
         #expect(reader.isAtEnd)
     }
 
-    @Test(arguments: [[0x80], [0x80, 0x00], [UInt8](repeating: 0xff, count: 10), [UInt8](repeating: 0xff, count: 11)])
+    @Test(arguments: [
+        [0x80], [0x80, 0x00], [UInt8](repeating: 0xff, count: 10), [UInt8](repeating: 0xff, count: 11),
+    ])
     func `cut, overlong and too large varints are refused`(_ bytes: [UInt8]) {
         var reader = ByteReader(bytes)
         #expect(throws: ByteReaderError.self) { try reader.varint() }

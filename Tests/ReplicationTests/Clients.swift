@@ -50,10 +50,9 @@ final class Clients {
     /// For each node: its incarnation and the last revision that a stale read saw in it.
     private var stale: [NodeID: (incarnation: Int, revision: Revision)] = [:]
     var isActive = true
-    /// Whether nodes are held to what they say of the age of their state.
-    var checksCurrency = true
-    /// How old a node may say its state is at most, less than it is.
-    var currencyTolerance = Instant.Span.seconds(4)
+    /// By how much a node's state may be older than it says: an election timeout, for which a deposed leader may not
+    /// know that it is one, and the time that messages take.
+    private let currencyTolerance = Instant.Span.milliseconds(1_300)
 
     init(_ cluster: Cluster, seed: UInt64) {
         self.cluster = cluster
@@ -246,7 +245,6 @@ final class Clients {
                 if revision < last.revision { Issue.record("node \(node.id) went back") }
             }
             stale[node.id] = (node.incarnation, revision)
-            guard checksCurrency else { continue }
             let bound = node.replica.currentAsOf.nanoseconds - currencyTolerance.nanoseconds
             var place = seenAt.count - 1
             while place >= 0, seenAt[place].time.nanoseconds > bound { place -= 1 }

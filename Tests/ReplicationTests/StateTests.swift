@@ -6,8 +6,10 @@ import Testing
 @testable import Replication
 
 struct CurrencyTests {
-    private func heartbeat(_ owner: Owner, _ commit: UInt64, from leader: UInt64 = 2) -> ReplicaEvent {
-        owner.message(.heartbeat(Heartbeat(commit: LogIndex(commit), round: 0)), from: NodeID(leader))
+    private func heartbeat(_ owner: Owner, _ commit: UInt64, leaderCommit: UInt64? = nil) -> ReplicaEvent {
+        let heartbeat = Heartbeat(
+            commit: LogIndex(commit), round: 0, leaderCommit: LogIndex(leaderCommit ?? commit))
+        return owner.message(.heartbeat(heartbeat), from: NodeID(2))
     }
 
     @Test func `a node is current when it hears its leader and has applied what that has committed`() {
@@ -22,7 +24,19 @@ struct CurrencyTests {
         #expect(owner.replica.currentAsOf == owner.now)
     }
 
-    @Test func `a heartbeat that speaks of no more than a lagging node holds does not make it current`() {
+    @Test func `a heartbeat of a leader that has committed more does not make a node current`() {
+        var owner = Owner()
+        owner.follow()
+        let heard = owner.now
+        _ = owner.wait(.milliseconds(100))
+        owner.turn(heartbeat(owner, 1, leaderCommit: 2))
+        #expect(owner.replica.currentAsOf == heard)
+        #expect(owner.replica.keyspace.appliedIndex == LogIndex(1))
+        owner.turn(owner.append([owner.command(1)], from: NodeID(2), term: Term(1)))
+        #expect(owner.replica.currentAsOf == owner.now)
+    }
+
+    @Test func `an old heartbeat does not make a node current that has heard of more`() {
         var owner = Owner()
         owner.follow()
         let heard = owner.now
@@ -68,6 +82,19 @@ struct CurrencyTests {
         #expect(owner.replica.currentAsOf == heard)
         owner.commit()
         #expect(owner.replica.keyspace.appliedIndex == LogIndex(3))
+        #expect(owner.replica.currentAsOf == owner.now)
+    }
+
+    @Test func `a follower of a new leader is current only when that has committed in its term`() {
+        var owner = Owner()
+        owner.follow()
+        let heard = owner.now
+        owner.turn(owner.append([owner.command(1)], from: NodeID(2), term: Term(1), commit: LogIndex(1)))
+        _ = owner.wait(.milliseconds(300))
+        owner.turn(owner.append([nil], from: NodeID(3), term: Term(2), commit: LogIndex(1)))
+        #expect(owner.replica.currentAsOf == heard)
+        let heartbeat = Heartbeat(commit: LogIndex(3), round: 0)
+        owner.turn(owner.message(.heartbeat(heartbeat), from: NodeID(3)))
         #expect(owner.replica.currentAsOf == owner.now)
     }
 

@@ -29,7 +29,7 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "HTTPServer": (["Primitives", "HTTP", "Platform"], ["Glibc"]),
         "PeerTransport": (["Primitives", "Platform", "Curl"], ["Synchronization"]),
         "Client": (["Primitives", "JSON", "Curl"], []),
-        "API": (["Primitives", "JSON", "HTTP", "Consensus", "Store", "COpenAPI"], []),
+        "API": (["Primitives", "JSON", "HTTP", "Store", "COpenAPI"], []),
     ],
     [
         "Wire": (["Primitives", "JSON", "Consensus", "Replication"], [])
@@ -44,7 +44,10 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
     ],
     [
         "parley": (
-            ["Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client", "ArgumentParser", "Logging"],
+            [
+                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client", "ArgumentParser",
+                "Logging",
+            ],
             ["Glibc"]
         )
     ],
@@ -73,12 +76,17 @@ private let table = layers.reduce(into: [:]) { table, layer in table.merge(layer
     }
 
     private static let modifiers: Set<String> = ["public", "package", "internal", "fileprivate", "private"]
-    private static let kinds: Set<String> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+    private static let kinds: Set<String> = [
+        "struct", "class", "enum", "protocol", "func", "var", "let", "typealias",
+    ]
 
     private static let imports: [Import] = Repository.sources.filter(\.isSwift).flatMap { file in
         file.lines.enumerated().compactMap { place, line in
+            guard line.contains("import ") else { return nil }
             var words = line.code.split(separator: " ").map(String.init)
-            while let first = words.first, modifiers.contains(first) || first.hasPrefix("@") { words.removeFirst() }
+            while let first = words.first, modifiers.contains(first) || first.hasPrefix("@") {
+                words.removeFirst()
+            }
             guard line.indentation == 0, words.count > 1, words[0] == "import" else { return nil }
             if kinds.contains(words[1]) { words.remove(at: 1) }
             guard words.count > 1, let module = words[1].split(separator: ".").first else { return nil }
@@ -113,13 +121,16 @@ private let table = layers.reduce(into: [:]) { table, layer in table.merge(layer
                         allowed.own.contains(found.module) || allowed.toolchain.contains(found.module)
                     }
                 return isAllowed
-                    ? nil : "\(found.file.path):\(found.line): \(found.file.target) may not import \(found.module) here"
+                    ? nil
+                    : "\(found.file.path):\(found.line): \(found.file.target) may not import \(found.module) here"
             })
     }
 
     @Test func `no source imports Foundation`() {
         expectNone(
-            Self.imports.filter { $0.module.hasPrefix("Foundation") }.map { "\($0.file.path):\($0.line): Foundation" })
+            Self.imports.filter { $0.module.hasPrefix("Foundation") }.map {
+                "\($0.file.path):\($0.line): Foundation"
+            })
     }
 
     @Test func `nothing is allowed that nobody uses`() {
@@ -138,7 +149,9 @@ private let table = layers.reduce(into: [:]) { table, layer in table.merge(layer
     @Test func `Package.swift says the same as the table`() throws {
         let manifest = try #require(Repository.read("Package.swift"))
         var seen: Set<String> = []
-        for declaration in Self.calls(in: manifest, of: [".target(", ".executableTarget(", ".systemLibrary("]) {
+        for declaration in Self.calls(
+            in: manifest, of: [".target(", ".executableTarget(", ".systemLibrary("])
+        {
             let name = try #require(Self.strings(after: "name:", in: declaration).first)
             let dependencies = Self.dependencies(of: declaration)
             seen.insert(name)
@@ -151,7 +164,9 @@ private let table = layers.reduce(into: [:]) { table, layer in table.merge(layer
     private static func calls(in text: String, of openings: [String]) -> [String] {
         var result: [String] = []
         var rest = Substring(text)
-        while let start = openings.compactMap({ rest.range(of: $0) }).min(by: { $0.lowerBound < $1.lowerBound }) {
+        while let start = openings.compactMap({ rest.range(of: $0) }).min(by: {
+            $0.lowerBound < $1.lowerBound
+        }) {
             rest = rest[start.upperBound...]
             var depth = 1
             let end = rest.firstIndex { character in
@@ -179,7 +194,8 @@ private let table = layers.reduce(into: [:]) { table, layer in table.merge(layer
         let list = declaration[start.upperBound...].prefix { $0 != "]" }
         let products = ["log": "Logging", "arguments": "ArgumentParser"]
         return list.split { $0 == "," || $0 == "\n" || $0 == " " }.map { word in
-            word.hasPrefix("\"") ? String(word.dropFirst().dropLast()) : products[String(word)] ?? String(word)
+            word.hasPrefix("\"")
+                ? String(word.dropFirst().dropLast()) : products[String(word)] ?? String(word)
         }
     }
 }

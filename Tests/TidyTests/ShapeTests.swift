@@ -7,7 +7,8 @@ import Testing
     private static let swift = Repository.sources.filter(\.isSwift)
     /// Sources, tests and everything that is shipped or read beside them.
     private static let everything =
-        Repository.sources + Repository.tests + Repository.files(under: "docker") + Repository.files(under: "openapi")
+        Repository.sources + Repository.tests + Repository.files(under: "docker")
+        + Repository.files(under: "openapi")
         + ["Package.swift", "README.md"].compactMap { path in
             Repository.read(path).map { SourceFile(path: path, text: $0) }
         }
@@ -37,7 +38,9 @@ import Testing
     }
 
     /// Lines that are longer for a reason.
-    private static let wideFiles: [String: String] = [:]
+    private static let wideFiles: [String: String] = [
+        "Sources/API/Help.swift": "text as a terminal shows it"
+    ]
 
     @Test func `no line is longer than 110 columns`() {
         expectNone(
@@ -59,7 +62,8 @@ import Testing
                 let name = "\(file.path) \(function.name)"
                 found.insert(name)
                 guard let known = Self.longFunctions[name], function.count <= known.lines else {
-                    violations.append("\(file.path):\(function.line): \(function.name) has \(function.count) lines")
+                    violations.append(
+                        "\(file.path):\(function.line): \(function.name) has \(function.count) lines")
                     continue
                 }
             }
@@ -102,10 +106,11 @@ import Testing
         let marks: Set<String> = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
         expectNone(
             Self.find(in: Self.everything.filter { !$0.path.hasPrefix("openapi") }) { line in
-                line.words.first { marks.contains($0) }.map { "'\($0)'" }
+                marks.contains { line.contains($0) } ? line.words.first(where: marks.contains) : nil
             })
         expectNone(
             Self.find(in: Self.swift) { line in
+                guard line.contains("fatalError") else { return nil }
                 let call = line.filter { $0 != " " }.lowercased()
                 let stubs = ["fatalerror(\"notimplemented", "fatalerror(\"unimplemented", "fatalerror()"]
                 return stubs.contains { call.contains($0) } ? "a stub" : nil
@@ -115,16 +120,19 @@ import Testing
     // MARK: Reasons
 
     /// What the compiler takes on trust needs a reason beside it.
-    @Test(arguments: ["@unchecked Sendable", "nonisolated(unsafe)", "try!", "as!", "unsafeBitCast", "@preconcurrency"])
+    @Test(arguments: [
+        "@unchecked Sendable", "nonisolated(unsafe)", "try!", "as!", "unsafeBitCast", "@preconcurrency",
+    ])
     func `a reason stands beside what the compiler can't check`(mark: String) {
         var violations: [String] = []
         for file in Self.swift {
             let lines = file.lines
-            for (place, line) in lines.enumerated() where line.code.contains(mark) {
+            for (place, line) in lines.enumerated() where line.contains(mark) && line.code.contains(mark) {
                 // Several in a row share the reason of the first.
                 var first = place
                 while first > 0, lines[first - 1].code.contains(mark) { first -= 1 }
-                let isExplained = line.contains("//") || (first > 0 && lines[first - 1].unindented.hasPrefix("//"))
+                let isExplained =
+                    line.contains("//") || (first > 0 && lines[first - 1].unindented.hasPrefix("//"))
                 if !isExplained { violations.append("\(file.path):\(place + 1): \(mark) without a reason") }
             }
         }
@@ -139,7 +147,8 @@ import Testing
                 if file.text.utf8.last != 10 {
                     return "\(file.path):\(file.lines.count): no line end at the end"
                 }
-                return file.text.hasSuffix("\n\n") ? "\(file.path):\(file.lines.count): blank lines at the end" : nil
+                return file.text.hasSuffix("\n\n")
+                    ? "\(file.path):\(file.lines.count): blank lines at the end" : nil
             })
     }
 
@@ -150,7 +159,9 @@ import Testing
                 folders.first { line.contains($0) }.map { "'\($0)'" }
             })
         expectNone(
-            Self.find(in: Repository.sources) { line in line.contains("/tmp" + "/") ? "a temporary folder" : nil })
+            Self.find(in: Repository.sources) { line in
+                line.contains("/tmp" + "/") ? "a temporary folder" : nil
+            })
     }
 
     // MARK: Documents
@@ -168,14 +179,16 @@ import Testing
     ]
 
     @Test func `every target is explained in a document, unless it is small`() {
-        let documented = Set(Repository.sources.filter { $0.path.hasSuffix(".md") }.compactMap { file -> String? in
-            let parts = file.path.split(separator: "/")
-            return parts.count == 4 && parts[2] == "\(parts[1]).docc" ? String(parts[1]) : nil
-        })
+        let documented = Set(
+            Repository.sources.filter { $0.path.hasSuffix(".md") }.compactMap { file -> String? in
+                let parts = file.path.split(separator: "/")
+                return parts.count == 4 && parts[2] == "\(parts[1]).docc" ? String(parts[1]) : nil
+            })
         for target in Repository.targets {
             let isSmall = Self.small[target] != nil
             #expect(documented.contains(target) || isSmall, "Sources/\(target) has no \(target).docc")
-            #expect(!(documented.contains(target) && isSmall), "\(target) is documented: take it off the list")
+            #expect(
+                !(documented.contains(target) && isSmall), "\(target) is documented: take it off the list")
         }
         #expect(Self.small.keys.allSatisfy(Repository.targets.contains))
     }
@@ -199,11 +212,14 @@ private struct Function {
     }
 
     private static func name(in line: Substring) -> String? {
+        guard line.contains("func ") || line.contains("init") else { return nil }
         let words = line.code.words
         if let place = words.firstIndex(of: "func"), place + 1 < words.count, line.code.contains("func ") {
             return words[place + 1]
         }
-        let start = words.first { !["public", "private", "fileprivate", "package", "convenience", "required"].contains($0) }
+        let start = words.first {
+            !["public", "private", "fileprivate", "package", "convenience", "required"].contains($0)
+        }
         guard let start, ["init", "deinit"].contains(start) else { return nil }
         let after = line.code.drop { $0 == " " }
         return after.hasSuffix("{") || after.hasSuffix("(") || after.hasSuffix("}") ? start : nil
@@ -216,7 +232,8 @@ private struct Function {
             let line = lines[place]
             if line.isEmpty || line.indentation > indentation { continue }
             // On the same level: the end of the signature, the end of the body, or the next declaration.
-            guard line.indentation == indentation, let first = line.unindented.first, ")}{".contains(first) else { break }
+            guard line.indentation == indentation, let first = line.unindented.first, ")}{".contains(first)
+            else { break }
             last = place
             if first == "}" { break }
         }

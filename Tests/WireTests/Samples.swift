@@ -53,7 +53,10 @@ let samples: [Sample] = [
         bytes: hex("02 03 ac02 02 00 ab02 01 ad02")),
     Sample(
         description: "heartbeat",
-        message: consensus(.heartbeat(Heartbeat(commit: LogIndex(5), round: 7))), bytes: hex("03 03 05 07 05")),
+        message: consensus(
+            .heartbeat(Heartbeat(commit: LogIndex(5), round: 7, leaderCommit: LogIndex(300)))),
+        bytes: hex("03 03 05 07 ac02")
+    ),
     Sample(
         description: "heartbeat response", message: consensus(.heartbeatResponse(round: 7)),
         bytes: hex("04 03 07")),
