@@ -117,5 +117,13 @@ let package = Package(
             dependencies: [
                 "Client", "parley", "NodeRuntime", "Telemetry", "Platform", "JSON", "Primitives", arguments,
             ], swiftSettings: common),
+        .testTarget(
+            name: "NodeRuntimeTests",
+            dependencies: [
+                "NodeRuntime", "API", "Consensus", "HTTP", "HTTPServer", "Platform", "Primitives",
+                "Replication",
+                "Store", "WAL", "Wire",
+            ], swiftSettings: common),
+        .testTarget(name: "TidyTests", swiftSettings: common),
     ]
 )

@@ -1,5 +1,5 @@
-// From an HTTP request to a plan. The general way asks the router; the two requests that make up nearly all of
-// a node's work, PUT and GET of one key, take a shorter one that leads to the same functions.
+// From an HTTP request to a plan. The general way asks the router; the two requests that make up nearly all
+// of a node's work, PUT and GET of one key, take a shorter one that leads to the same functions.
 
 public import HTTP
 public import Primitives

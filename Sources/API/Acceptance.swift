@@ -1,5 +1,5 @@
-// What has to be right with a request before its route matters: who sent it, to which host, and that nothing in
-// it asks for what would silently be left out.
+// What has to be right with a request before its route matters: who sent it, to which host, and that nothing
+// in it asks for what would silently be left out.
 
 import HTTP
 import Primitives
@@ -22,8 +22,8 @@ struct HostRules: Sendable {
             settings.allowedHosts.map { $0.lowercased() } + ["localhost", Self.name(of: host.lowercased())]
     }
 
-    /// Refuses foreign hosts (against DNS rebinding, as in CVE-2018-1098) and requests by which another site's
-    /// page would change something; notes the origin if its pages may read the answer.
+    /// Refuses foreign hosts (against DNS rebinding, as in CVE-2018-1098) and requests by which another
+    /// site's page would change something; notes the origin if its pages may read the answer.
     func check(_ request: HTTP.Request, traits: inout RequestTraits) throws(Problem) {
         if !allowedHosts.isEmpty {
             let host = Self.name(of: String(decoding: request.authority, as: UTF8.self).lowercased())
@@ -142,7 +142,8 @@ extension API {
         response.setField("Access-Control-Allow-Methods", allow)
         response.setField(
             "Access-Control-Allow-Headers",
-            "authorization,content-type,if-match,if-none-match,idempotency-key,last-event-id,traceparent,prefer"
+            "authorization,content-type,if-match,if-none-match,idempotency-key,last-event-id,"
+                + "traceparent,prefer"
         )
         response.setField("Access-Control-Max-Age", 600)
         return response

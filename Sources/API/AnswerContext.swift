@@ -120,8 +120,8 @@ extension API {
         response.setField("Access-Control-Expose-Headers", API.exposedFields)
     }
 
-    /// The response headers that pages of allowed origins may read. Listed, since `*` and prefixes mean nothing
-    /// here (Fetch standard, CORS protocol).
+    /// The response headers that pages of allowed origins may read. Listed, since `*` and prefixes mean
+    /// nothing here (Fetch standard, CORS protocol).
     static let exposedFields =
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
         + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, "

@@ -1,5 +1,5 @@
-// Opaque page tokens (AIP-158). A token holds the revision that all pages of a list are read at, the place to go
-// on from, and a fingerprint of the list, so that it can't be used for another one.
+// Opaque page tokens (AIP-158). A token holds the revision that all pages of a list are read at, the place to
+// go on from, and a fingerprint of the list, so that it can't be used for another one.
 
 import HTTP
 import Primitives

@@ -1,4 +1,5 @@
-// What a node knows of itself and of the cluster, as plain values that its owner fills in for a ``LocalPlan``.
+// What a node knows of itself and of the cluster, as plain values that its owner fills in for a
+// ``LocalPlan``.
 
 public import Primitives
 

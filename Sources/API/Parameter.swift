@@ -1,4 +1,5 @@
-// Every query parameter of every route, as one type: a route lists which it takes, and what is not listed is refused.
+// Every query parameter of every route, as one type: a route lists which it takes, and what is not listed is
+// refused.
 
 /// A query parameter that some route takes. The raw value is its name in the URL.
 public enum Parameter: String, Sendable, CaseIterable {

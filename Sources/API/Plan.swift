@@ -1,5 +1,5 @@
-// What a request turned out to ask for. A plan holds everything that is needed to carry the request out and to
-// word the answer; the request itself is not needed again.
+// What a request turned out to ask for. A plan holds everything that is needed to carry the request out and
+// to word the answer; the request itself is not needed again.
 
 public import HTTP
 public import Primitives

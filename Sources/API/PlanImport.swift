@@ -29,8 +29,8 @@ extension API {
     }
 }
 
-/// Collects lines into commands of bounded size. A key comes at most once in a command, so that every line has
-/// an outcome of its own.
+/// Collects lines into commands of bounded size. A key comes at most once in a command, so that every line
+/// has an outcome of its own.
 private struct ImportReader {
     private(set) var batches: [ImportPlan.Batch] = []
     private(set) var badLines: [ImportPlan.BadLine] = []

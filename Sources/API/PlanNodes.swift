@@ -149,8 +149,8 @@ extension API {
         return channel
     }
 
-    /// Refuses bodies that can't be JSON in UTF-8. A missing type and curl's default one are taken, because the
-    /// origin check, not the type, keeps other sites' pages out.
+    /// Refuses bodies that can't be JSON in UTF-8. A missing type and curl's default one are taken, because
+    /// the origin check, not the type, keeps other sites' pages out.
     private func expectJSON(_ request: HTTP.Request) throws(Problem) {
         guard let type = request.fieldText("content-type")?.lowercased() else { return }
         let parts = type.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\"" } }

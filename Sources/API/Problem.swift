@@ -52,8 +52,8 @@ public struct Problem: Error, Sendable {
         if code.status == 503 || code.status == 504 || code.status == 429 { retryAfter = 1 }
     }
 
-    /// What a failure while reading members of a JSON object comes to. Readers throw nothing but JSON errors and
-    /// problems.
+    /// What a failure while reading members of a JSON object comes to. Readers throw nothing but JSON errors
+    /// and problems.
     init(reading error: any Error) {
         switch error {
         case let problem as Problem: self = problem
@@ -71,8 +71,8 @@ public struct Problem: Error, Sendable {
 }
 
 extension API {
-    /// The answer for a problem with nothing more to say about it than the catalogue does. Adds what goes with
-    /// the code: `leader_url` to `not_leader`, `lag_ms` to `too_stale`.
+    /// The answer for a problem with nothing more to say about it than the catalogue does. Adds what goes
+    /// with the code: `leader_url` to `not_leader`, `lag_ms` to `too_stale`.
     public func problem(
         _ code: ProblemCode, detail: String? = nil, traits: RequestTraits = RequestTraits(),
         context: AnswerContext

@@ -57,7 +57,8 @@ extension ProblemCode {
         entry(
             .noSuchRoute, "no_such_route", 404, "No such route",
             cause:
-                "Nothing is served at that path. Paths are taken as they are: no dots or slashes are removed.",
+                "Nothing is served at that path. Paths are taken as they are: no dots or slashes "
+                + "are removed.",
             remedy: "See / for examples and /openapi.json for all paths.", example: "curl $P/keys"),
         entry(
             .methodNotAllowed, "method_not_allowed", 405, "Method not allowed",

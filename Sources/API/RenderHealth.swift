@@ -27,7 +27,8 @@ extension API {
             return problem(
                 .badRequest,
                 detail:
-                    "exclude names no check of \(query.kind.rawValue): '\(readable(name.utf8))'; it has \(names)",
+                    "exclude names no check of \(query.kind.rawValue): '\(readable(name.utf8))'; "
+                    + "it has \(names)",
                 traits: traits, context: context)
         }
         let counted = all.filter { !query.excluded.contains($0.name) }

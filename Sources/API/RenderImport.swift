@@ -6,7 +6,8 @@ import Primitives
 import Store
 
 extension API {
-    /// The answer to an import. There is one outcome for each batch, in order; missing ones count as never sent.
+    /// The answer to an import. There is one outcome for each batch, in order; missing ones count as never
+    /// sent.
     ///
     /// If no batch reached the store, the answer is the problem of the first. Otherwise the status is 200 and
     /// each line tells its own revision or error.

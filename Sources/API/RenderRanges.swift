@@ -198,7 +198,8 @@ public struct RangeLines: Sendable {
         return lines.isEmpty ? nil : lines
     }
 
-    /// A failure in the middle, as the last line. The state is held, so only its own limits can bring it about.
+    /// A failure in the middle, as the last line. The state is held, so only its own limits can bring it
+    /// about.
     private func line(_ error: ReadError) -> [UInt8] {
         let problem =
             switch error {

@@ -75,8 +75,8 @@ extension API {
         return response
     }
 
-    /// The body for a key that needs no escaping, which is nearly every one: the same bytes as the writer's, for
-    /// a third of the time.
+    /// The body for a key that needs no escaping, which is nearly every one: the same bytes as the writer's,
+    /// for a third of the time.
     private static func plainBody(_ put: PutOutcome, key: [UInt8]) -> [UInt8]? {
         guard put.previous == nil, isPlain(key) else { return nil }
         var body: [UInt8] = []

@@ -1,4 +1,5 @@
-// Small readers over bytes: numbers, lengths of time, and the nearest of several names. All strict, none traps.
+// Small readers over bytes: numbers, lengths of time, and the nearest of several names. All strict, none
+// traps.
 
 import Primitives
 
@@ -23,8 +24,8 @@ func signedDecimal(_ text: some Collection<UInt8>) -> Int64? {
     return magnitude == UInt64(Int64.max) + 1 ? .min : Int64(exactly: magnitude).map { -$0 }
 }
 
-/// The length of time that `250ms`, `30s`, `5m`, `1h` or a bare number of seconds stands for; nil for anything
-/// else. Lengths beyond the clock's range are cut to it.
+/// The length of time that `250ms`, `30s`, `5m`, `1h` or a bare number of seconds stands for; nil for
+/// anything else. Lengths beyond the clock's range are cut to it.
 func parseSpan(_ text: [UInt8]) -> Instant.Span? {
     let digits = text.prefix { $0 >= 48 && $0 <= 57 }
     guard let count = decimal(digits) else { return nil }
@@ -40,7 +41,8 @@ func parseSpan(_ text: [UInt8]) -> Instant.Span? {
     return Instant.Span(nanoseconds: overflow ? .max : Int64(clamping: product))
 }
 
-/// The candidate that takes the fewest single-character changes to reach, unless that is more than half of it.
+/// The candidate that takes the fewest single-character changes to reach, unless that is more than half of
+/// it.
 func nearest(to name: String, among candidates: [String]) -> String? {
     var best: (name: String, distance: Int)?
     for candidate in candidates {

@@ -17,9 +17,9 @@ extension Raft {
         guard role == .leader else {
             return send(.readIndexResponse(token: token, index: nil), to: node, into: &effects)
         }
-        // The question itself shows that its sender had not left this term when it asked, which was after its reads
-        // began. Where sender and leader are a quorum, no other leader had been elected by then, and nothing that this
-        // leader has not committed was acknowledged: the answer needs no round of heartbeats.
+        // The question itself shows that its sender had not left this term when it asked, which was after its
+        // reads began. Where sender and leader are a quorum, no other leader had been elected by then, and
+        // nothing that this leader has not committed was acknowledged: the answer needs no heartbeats.
         if isReady, configuration.quorum.isReached(by: { $0 == id || $0 == node }) {
             return send(.readIndexResponse(token: token, index: commit), to: node, into: &effects)
         }

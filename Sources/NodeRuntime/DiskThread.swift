@@ -60,15 +60,13 @@ struct DiskLoop<D: Disk>: ~Copyable {
         }
         var sequence: UInt64 = 0
         var messages: [Message] = []
-        var persists = 0
         for command in batch {
             guard case .persist(let persist) = command else { continue }
             guard try append(persist) else { return false }
             sequence = persist.sequence
             messages.append(contentsOf: persist.thenSend)
-            persists += 1
         }
-        if persists > 0 {
+        if sequence > 0 {
             let start = Clock.now()
             guard try sync() else { return false }
             reports.deliver(

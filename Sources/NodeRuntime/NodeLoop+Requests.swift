@@ -261,7 +261,7 @@ extension NodeLoop {
     private func readContext(_ given: AnswerContext.Consistency) -> AnswerContext {
         var context = context()
         context.consistency = given
-        if given == .stale { context.lagMilliseconds = replica.raft.role == .leader ? 0 : lagMilliseconds }
+        if given == .stale { context.lagMilliseconds = replica.raft.isReady ? 0 : lagMilliseconds }
         return context
     }
 

@@ -30,7 +30,7 @@ extension NodeLoop {
         status.keyCount = keyspace.count
         status.logicalBytes = keyspace.logicalBytes
         status.logBytes = metrics.logBytes
-        status.lag = raft.role == .leader ? .zero : now - replica.currentAsOf
+        status.lag = raft.isReady ? .zero : now - replica.currentAsOf
         status.isShortOfSpace = replica.isShortOfSpace
         status.isShuttingDown = drain != nil
         status.heartbeatInterval = configuration.heartbeat
@@ -117,7 +117,7 @@ extension NodeLoop {
 
     private func checks() -> [NodeStatus.Check] {
         let behind = replica.raft.commit.rawValue - replica.keyspace.appliedIndex.rawValue
-        let lag = replica.raft.role == .leader ? .zero : now - replica.currentAsOf
+        let lag = replica.raft.isReady ? .zero : now - replica.currentAsOf
         let isFresh = lag <= configuration.electionTimeout * 4
         return [
             .init(name: "loop", probes: [.livez, .readyz, .startupz], isPassing: true),

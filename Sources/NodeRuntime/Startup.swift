@@ -44,7 +44,11 @@ func restore<D: Disk & Sendable>(
         var log = try WAL(disk: disk, directory: folder.logDirectory, identity: identity)
         notes += log.recovered.notes
         var base = try newestCheckpoint(checkpoints, roster, notes: &notes)
-        if base.reference.position.index > log.terms.lastIndex {
+        let position = base.reference.position
+        let isPast = position.index > log.terms.lastIndex
+        let differs =
+            position.index >= log.terms.base.index && log.terms.term(at: position.index) != position.term
+        if isPast || differs {
             // A snapshot of the leader was made durable, and the crash came before the log began anew after
             // it.
             try log.reset(to: base.reference.position, hardState: log.hardState)

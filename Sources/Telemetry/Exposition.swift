@@ -32,7 +32,8 @@ extension Metrics {
         }
     }
 
-    /// All families as text in UTF-8, in the order of their registration. Families without series are left out.
+    /// All families as text in UTF-8, in the order of their registration. Families without series are left
+    /// out.
     public func exposition(_ format: Format) -> [UInt8] {
         var text = ExpositionText(format: format)
         for family in families where !family.series.isEmpty {

@@ -29,7 +29,8 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
     }
 }
 
-/// A number of bytes as people write it: `4096`, `64KiB`, `64MiB`, `1GiB` (also `K`, `M`, `G`: powers of 1024).
+/// A number of bytes as people write it: `4096`, `64KiB`, `64MiB`, `1GiB` (also `K`, `M`, `G`: powers of
+/// 1024).
 struct ByteSize: ExpressibleByArgument, Equatable {
     var bytes: Int
 

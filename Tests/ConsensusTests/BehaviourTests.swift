@@ -254,6 +254,32 @@ import Testing
                 .readReady(token: 2, index: LogIndex(1))))
     }
 
+    @Test func `a follower's question is answered at once where leader and asker are a quorum`() {
+        var solo = ReplicationBehaviourTests.leader()
+        let answers = sent(solo.receive(2, 1, .readIndexRequest(token: 40)))
+        #expect(answers == [.readIndexResponse(token: 40, index: LogIndex(1))])
+        // From an older term it proves nothing.
+        #expect(
+            !sent(solo.receive(2, 0, .readIndexRequest(token: 41))).contains { body in
+                if case .readIndexResponse(_, .some) = body { true } else { false }
+            })
+    }
+
+    @Test func `a follower's question waits for a leader that has committed in its term`() {
+        var solo = Solo()
+        solo.lead()
+        #expect(
+            !sent(solo.receive(2, 1, .readIndexRequest(token: 40))).contains { body in
+                if case .readIndexResponse = body { true } else { false }
+            })
+    }
+
+    @Test func `a learner's question needs a round, for it counts in no quorum`() {
+        var solo = ReplicationBehaviourTests.leader()
+        let bodies = sent(solo.receive(9, 1, .readIndexRequest(token: 40)))
+        #expect(bodies.allSatisfy { if case .readIndexResponse = $0 { false } else { true } })
+    }
+
     @Test func `a new leader answers reads only when it has committed in its term`() {
         var solo = Solo()
         solo.lead()

@@ -31,7 +31,11 @@ import WAL
         var last: UInt64 = 0
         while last < 100 {
             let (sequence, messages) = try runner.reports.next { report in
-                if case .persisted(let sequence, let messages) = report { (sequence, messages) } else { nil }
+                if case .persisted(let sequence, let messages, _) = report {
+                    (sequence, messages)
+                } else {
+                    nil
+                }
             }
             #expect(sequence > last)
             last = sequence
@@ -63,12 +67,13 @@ import WAL
             }
         }
         disk.set { $0.stalls = false }
-        var groups: [Int] = []
-        while groups.reduce(0, +) < 50 {
-            groups.append(
-                try runner.reports.next { if case .synced(_, let persists) = $0 { persists } else { nil } })
+        // One report for the first alone, one for all that came while it stalled.
+        var sequences: [UInt64] = []
+        while sequences.last != 50 {
+            sequences.append(
+                try runner.reports.next { if case .persisted(let last, _, _) = $0 { last } else { nil } })
         }
-        #expect(groups == [1, 49])
+        #expect(sequences == [1, 50])
     }
 
     @Test func `entries are read back, as many as were asked for and as fit`() throws {
@@ -151,7 +156,9 @@ import WAL
                 Persist(
                     sequence: 2, hardState: state, resetTo: position, entries: [entry(51, term: 3)],
                     thenSend: [sign(9)])))
-        let messages = try runner.reports.next { if case .persisted(2, let sent) = $0 { sent } else { nil } }
+        let messages = try runner.reports.next {
+            if case .persisted(2, let sent, _) = $0 { sent } else { nil }
+        }
         #expect(messages == [sign(9)])
         runner.stop()
         let log = try reopened()
@@ -177,7 +184,7 @@ import WAL
         var sent: [UInt64] = []
         while sent.count < 2 {
             sent += try runner.reports.next { report -> [UInt64]? in
-                if case .persisted(_, let messages) = report { messages.compactMap(round) } else { nil }
+                if case .persisted(_, let messages, _) = report { messages.compactMap(round) } else { nil }
             }
         }
         #expect(sent == [2, 3])
@@ -212,7 +219,7 @@ import WAL
         runner.post(.persist(Persist(sequence: 2, resetTo: position)))
         _ = try runner.reports.next { if case .storage(let isShort) = $0 { isShort } else { nil } }
         disk.set { $0.writes = nil }
-        _ = try runner.reports.next { if case .persisted(2, _) = $0 { true } else { nil } }
+        _ = try runner.reports.next { if case .persisted(2, _, _) = $0 { true } else { nil } }
         runner.stop()
         #expect(try reopened().terms.firstIndex == LogIndex(51))
     }
@@ -255,13 +262,13 @@ import WAL
         let reports = try Reports(capacity: 1)
         let sender = try startThread(named: "sender", owning: reports.mailbox) { mailbox in
             for number in 1...100 as ClosedRange<UInt64> {
-                mailbox.deliver(.persisted(sequence: number, thenSend: []))
+                mailbox.deliver(.persisted(sequence: number, thenSend: [], took: .zero))
             }
         }
         var sequences: [UInt64] = []
         while sequences.count < 100 {
             sequences.append(
-                try reports.next { if case .persisted(let sequence, _) = $0 { sequence } else { nil } })
+                try reports.next { if case .persisted(let sequence, _, _) = $0 { sequence } else { nil } })
         }
         sender.join()
         #expect(sequences == Array(1...100))

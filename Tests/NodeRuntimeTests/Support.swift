@@ -134,7 +134,7 @@ final class DiskRunner {
     /// Posts entries and waits until they are on disk.
     func persist(_ sequence: UInt64, _ entries: [Entry], hardState: HardState? = nil) throws {
         post(.persist(Persist(sequence: sequence, hardState: hardState, entries: entries)))
-        _ = try reports.next { if case .persisted(sequence, _) = $0 { true } else { nil } }
+        _ = try reports.next { if case .persisted(sequence, _, _) = $0 { true } else { nil } }
     }
 
     func stop() {

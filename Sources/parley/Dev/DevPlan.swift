@@ -56,7 +56,8 @@ struct DevPlan {
         guard known == cluster else {
             throw CommandFailure(
                 .failure,
-                "\(folder) holds another cluster (\(known)); give its --nodes and --port, or another --data-dir"
+                "\(folder) holds another cluster (\(known)); give its --nodes and --port, or "
+                    + "another --data-dir"
             )
         }
         return lock

@@ -118,7 +118,8 @@ struct DevRun: ~Copyable {
                 nodes[place].restartAt = Clock.now() + .seconds(1)
             } else if nodes.contains(where: \.isAlive) {
                 say(
-                    "start it again with: parley \(plan.arguments(of: node).dropLast(3 + plan.extra.count).joined(separator: " "))"
+                    "start it again with: parley "
+                        + plan.arguments(of: node).dropLast(3 + plan.extra.count).joined(separator: " ")
                 )
             } else {
                 stop(

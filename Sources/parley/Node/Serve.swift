@@ -37,7 +37,8 @@ struct Serve: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Where to listen, for clients and nodes alike; :7071 is every address. (default: 127.0.0.1:7071)",
+                "Where to listen, for clients and nodes alike; :7071 is every address. "
+                    + "(default: 127.0.0.1:7071)",
                 valueName: "host:port"))
         var listen: String?
 
@@ -70,7 +71,8 @@ struct Serve: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "How long followers wait for a leader, to twice that, before they elect one. (default: 500ms)",
+                "How long followers wait for a leader, to twice that, before they elect one. "
+                    + "(default: 500ms)",
                 valueName: "time"))
         var electionTimeout: TimeSpan?
 
@@ -137,7 +139,8 @@ extension Logger.Level: @retroactive ExpressibleByArgument {}
 extension LogFormat: ExpressibleByArgument {}
 
 extension Logger {
-    /// Logs what happened to a node. `parley dev` reads these lines, so the metadata are part of an interface.
+    /// Logs what happened to a node. `parley dev` reads these lines, so the metadata are part of an
+    /// interface.
     fileprivate func info(_ event: NodeEvent) {
         switch event {
         case .listening(let url):

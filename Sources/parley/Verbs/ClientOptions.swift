@@ -6,7 +6,8 @@ import Primitives
 struct ClientOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The nodes to ask, in this order, until one can. Environment: PARLEY_ENDPOINTS. (default: http://127.0.0.1:7071)",
+            "The nodes to ask, in this order, until one can. Environment: "
+                + "PARLEY_ENDPOINTS. (default: http://127.0.0.1:7071)",
             valueName: "url,…"))
     var endpoints: String?
 
