@@ -31,6 +31,9 @@ struct DiskLoop<D: Disk>: ~Copyable {
     /// How long to leave the disk alone before a spare segment is worked on again.
     private var sparePause = Instant.Span.milliseconds(2)
     private var isSpareReady = false
+    /// Bytes appended since a slice of a spare segment was last written.
+    private var bytesSinceSlice = 0
+    private var bytesOnDisk = 0
 
     init(log: consuming WAL<D>, inbox: Mailbox<DiskCommand>, reports: Mailbox<NodeInput>) {
         self.log = log
@@ -65,15 +68,34 @@ struct DiskLoop<D: Disk>: ~Copyable {
             guard try append(persist) else { return false }
             sequence = persist.sequence
             messages.append(contentsOf: persist.thenSend)
+            for entry in persist.entries { bytesSinceSlice += entry.payload.count }
         }
         if sequence > 0 {
             let start = Clock.now()
             guard try sync() else { return false }
             reports.deliver(
                 .persisted(sequence: sequence, thenSend: messages, took: Clock.now() - start))
-            isSpareReady = false
         }
-        return try carryOutOthers()
+        let goesOn = try carryOutOthers()
+        noteSize()
+        try keepSpareComing()
+        return goesOn
+    }
+
+    /// Without a pause in the writes a spare segment must come all the same, or the end of this one would be a
+    /// long wait: twice as fast as the log grows, so that it is there in time.
+    private mutating func keepSpareComing() throws(WALError) {
+        guard !isSpareReady, !isShortOfSpace, bytesSinceSlice >= 128 << 10 else { return }
+        bytesSinceSlice = 0
+        try prepareSpare()
+    }
+
+    /// The log grows by whole segments: then a spare was used up, or one became free.
+    private mutating func noteSize() {
+        guard log.bytesOnDisk != bytesOnDisk else { return }
+        bytesOnDisk = log.bytesOnDisk
+        isSpareReady = false
+        reports.deliver(.logSize(bytesOnDisk))
     }
 
     /// Commands that are not writes come after the writes of their batch.

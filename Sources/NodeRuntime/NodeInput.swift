@@ -16,6 +16,8 @@ enum NodeInput: Sendable {
     case logShown(token: UInt64, [Entry])
     /// The log was cut below a checkpoint.
     case logCut(SnapshotReference, firstIndex: LogIndex)
+    /// How many bytes the log takes on disk.
+    case logSize(Int)
     /// Whether the disk has room beyond the reserve.
     case storage(isShortOfSpace: Bool)
     /// The node can't go on.

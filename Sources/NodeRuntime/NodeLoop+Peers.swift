@@ -15,6 +15,7 @@ extension NodeLoop {
     /// Puts a message in line for a peer.
     mutating func send(_ message: PeerMessage, to peer: NodeID) {
         guard let place = linkPlace(peer) else { return }
+        if case .forward(let forward) = message { metrics.forwarded(forward.commands.count) }
         let givenUp = links[place].enqueue(message)
         if !givenUp.isEmpty { step(.undelivered(givenUp)) }
     }
@@ -115,7 +116,7 @@ extension NodeLoop {
         case .answered(let peer, let batch, let status, let body):
             guard let place = linkPlace(peer) else { return }
             guard status == 200 || status == 204 else {
-                metrics.peerRefusals += 1
+                metrics.peerRefused()
                 report(.warning("\(links[place].name) refused messages with status \(status)"))
                 // It refuses whole batches, before the first message is looked at.
                 return failed(place, batch, reached: status >= 500)

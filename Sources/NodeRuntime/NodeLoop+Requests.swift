@@ -16,7 +16,7 @@ extension NodeLoop {
     mutating func handle(_ request: Request, on connection: ConnectionID) {
         if request.path.starts(with: "/peer/".utf8) { return handlePeer(request, on: connection) }
         let (plan, route) = api.planAndRoute(for: request)
-        metrics.began(route, request.method)
+        metrics.began(connection, route, request.method, at: now)
         switch plan {
         case .answer(var response):
             api.complete(&response, context: context())
@@ -31,7 +31,7 @@ extension NodeLoop {
     }
 
     mutating func answer(_ connection: ConnectionID, _ response: Response) {
-        metrics.answered(response.status)
+        metrics.answered(connection, response.status, at: now)
         server.respond(to: connection, response, at: now, into: &inbound)
     }
 
@@ -228,7 +228,7 @@ extension NodeLoop {
         switch api.render(read: plan, keyspace: replica.keyspace, context: context) {
         case .answer(let response): answer(connection, response)
         case .stream(let head, let lines):
-            metrics.answered(head.status)
+            metrics.answered(connection, head.status, at: now)
             guard server.beginStream(connection, head, at: now) else { return }
             streams[connection] = lines
         case .wait:

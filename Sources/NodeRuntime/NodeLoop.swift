@@ -199,6 +199,8 @@ struct NodeLoop: ~Copyable {
             showLog(token, entries)
         case .logCut(let reference, let firstIndex):
             step(.checkpointWritten(reference, firstIndex: firstIndex))
+        case .logSize(let bytes):
+            metrics.logBytes = bytes
         case .storage(let isShort):
             report(.warning(isShort ? "the disk is full: writes are refused" : "the disk has room again"))
             step(.storage(isShortOfSpace: isShort))

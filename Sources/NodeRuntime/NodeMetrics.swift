@@ -9,9 +9,12 @@ import Telemetry
 struct NodeMetrics {
     private var metrics = Metrics()
     private let requestsFamily: Metrics.Family
-    private var requestCounters: [RouteKey: Metrics.Counter] = [:]
-    private let responsesFamily: Metrics.Family
-    private var responseCounters: [Int: Metrics.Counter] = [:]
+    private let durationFamily: Metrics.Family
+    private var series: [RouteKey: Series] = [:]
+    /// The request under way on each connection, by slot.
+    private var underWay: [UnderWay?] = []
+    private let forwards: Metrics.Counter
+    private let peerRefusals: Metrics.Counter
     private let syncs: Metrics.Histogram
     private let persists: Metrics.Counter
     private let entries: Metrics.Counter
@@ -28,20 +31,35 @@ struct NodeMetrics {
 
     /// Bytes of the log on disk.
     var logBytes = 0
-    /// Batches that a peer refused.
-    var peerRefusals: UInt64 = 0
 
     private struct RouteKey: Hashable {
         var route: RouteID?
         var method: Method
+        var status: Int
+    }
+
+    private struct Series {
+        var count: Metrics.Counter
+        var duration: Metrics.Histogram
+    }
+
+    private struct UnderWay {
+        var route: RouteID?
+        var method: Method
+        var began: Instant
     }
 
     init() {
         requestsFamily = metrics.family(
-            "parley_http_requests_total", .counter, help: "Requests by route and method.",
-            labels: ["route", "method"])
-        responsesFamily = metrics.family(
-            "parley_http_responses_total", .counter, help: "Answers by status.", labels: ["status"])
+            "parley_http_requests_total", .counter, help: "Requests by route, method and status.",
+            labels: ["route", "method", "status"])
+        durationFamily = metrics.family(
+            "parley_http_request_duration_seconds", .histogram(bounds: Metrics.latencyBounds),
+            help: "Time from a request to its answer.", labels: ["route", "method"])
+        forwards = metrics.counter(
+            "parley_forwarded_total", help: "Writes of this node's clients that went to the leader.")
+        peerRefusals = metrics.counter(
+            "parley_peer_refusals_total", help: "Batches that a peer refused, as of another cluster.")
         syncs = metrics.histogram(
             "parley_wal_fsync_seconds", help: "Time of one sync of the log.", bounds: Metrics.latencyBounds)
         persists = metrics.counter("parley_wal_persists_total", help: "Groups of entries handed to the log.")
@@ -91,23 +109,40 @@ struct NodeMetrics {
         ]
     }
 
-    /// A request was understood; `nil` is one that leads nowhere.
-    mutating func began(_ route: RouteID?, _ method: Method) {
-        let key = RouteKey(route: route, method: method)
-        if let counter = requestCounters[key] { return metrics.increment(counter) }
-        let template = route?.entry.pattern ?? "none"
-        let counter = metrics.counter(in: requestsFamily, [template, "\(method)".lowercased()])
-        requestCounters[key] = counter
-        metrics.increment(counter)
+    /// A request was understood; no route is one that leads nowhere.
+    mutating func began(_ connection: ConnectionID, _ route: RouteID?, _ method: Method, at now: Instant) {
+        let slot = Int(connection.slot)
+        while underWay.count <= slot { underWay.append(nil) }
+        underWay[slot] = UnderWay(route: route, method: method, began: now)
     }
 
-    mutating func answered(_ status: Int) {
+    /// The request under way on a connection was answered, or its answer has begun.
+    mutating func answered(_ connection: ConnectionID, _ status: Int, at now: Instant) {
         if status == 504 { metrics.increment(unknownOutcomes) }
-        if let counter = responseCounters[status] { return metrics.increment(counter) }
-        let counter = metrics.counter(in: responsesFamily, ["\(status)"])
-        responseCounters[status] = counter
-        metrics.increment(counter)
+        let slot = Int(connection.slot)
+        guard slot < underWay.count, let request = underWay[slot] else { return }
+        underWay[slot] = nil
+        let key = RouteKey(route: request.route, method: request.method, status: status)
+        let series = self.series[key] ?? register(key)
+        metrics.increment(series.count)
+        metrics.observe(Double((now - request.began).nanoseconds) / 1e9, in: series.duration)
     }
+
+    private mutating func register(_ key: RouteKey) -> Series {
+        let route = key.route?.entry.pattern ?? "none"
+        let method = "\(key.method)".lowercased()
+        let new = Series(
+            count: metrics.counter(in: requestsFamily, [route, method, "\(key.status)"]),
+            duration: metrics.histogram(in: durationFamily, [route, method]))
+        series[key] = new
+        return new
+    }
+
+    /// Writes of this node's clients went to the leader.
+    mutating func forwarded(_ count: Int) { metrics.increment(forwards, by: UInt64(count)) }
+
+    /// A peer refused a batch.
+    mutating func peerRefused() { metrics.increment(peerRefusals) }
 
     mutating func persisting(_ persist: Persist) {
         metrics.increment(persists)

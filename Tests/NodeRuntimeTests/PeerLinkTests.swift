@@ -290,12 +290,24 @@ private final class Window {
         #expect(window.insert(.max - 1023) && !window.insert(.max - 1024))
     }
 
-    @Test func `starts anew with the peer's process, and refuses what an earlier one still had to say`() {
+    @Test func `each process of the peer counts for itself, whoever speaks in between`() {
         let window = Window()
         for incarnation in 1...5 as ClosedRange<UInt64> {
             for batch in 1...3 as ClosedRange<UInt64> { #expect(window.insert(batch, of: incarnation)) }
-            for former in 1..<incarnation { #expect(!window.insert(4, of: former)) }
+            for former in 1..<incarnation {
+                #expect(!window.insert(3, of: former))
+                #expect(window.insert(100 + incarnation, of: former))
+            }
             #expect(!window.insert(3, of: incarnation))
+            #expect(window.insert(4, of: incarnation))
         }
+    }
+
+    @Test func `a stranger among the processes pushes out the one not heard longest`() {
+        let window = Window()
+        #expect(window.insert(1, of: 1))
+        for stranger in 2...8 as ClosedRange<UInt64> { #expect(window.insert(1, of: stranger)) }
+        #expect(!window.insert(1, of: 1))
+        #expect(window.insert(1, of: 9) && !window.insert(1, of: 1) && window.insert(1, of: 2))
     }
 }
