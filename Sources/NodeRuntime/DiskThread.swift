@@ -82,8 +82,8 @@ struct DiskLoop<D: Disk>: ~Copyable {
         return goesOn
     }
 
-    /// Without a pause in the writes a spare segment must come all the same, or the end of this one would be a
-    /// long wait: twice as fast as the log grows, so that it is there in time.
+    /// Without a pause in the writes a spare segment must come all the same, or the end of this one would be
+    /// a long wait: twice as fast as the log grows, so that it is there in time.
     private mutating func keepSpareComing() throws(WALError) {
         guard !isSpareReady, !isShortOfSpace, bytesSinceSlice >= 128 << 10 else { return }
         bytesSinceSlice = 0
