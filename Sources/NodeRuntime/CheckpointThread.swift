@@ -25,7 +25,7 @@ enum CheckpointCommand: Sendable {
 struct CheckpointLoop<D: Disk & Sendable>: ~Copyable {
     /// At most so many bytes of a checkpoint are written in a second, so that the log's syncs don't wait for
     /// them.
-    static var bytesPerSecond: Int { 96 << 20 }
+    static var bytesPerSecond: Int { 16 << 20 }
 
     private let store: CheckpointStore<D>
     private let cluster: ClusterID

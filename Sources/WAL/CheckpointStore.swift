@@ -113,7 +113,7 @@ public enum CheckpointOrigin: String, Sendable {
 public struct CheckpointWriter<D: Disk>: ~Copyable {
     /// How much is written between two syncs: so that the last one has little left to do, and the log's own
     /// syncs don't have to wait behind a flood.
-    public static var syncBytes: Int { 4 << 20 }
+    public static var syncBytes: Int { 512 << 10 }
 
     /// The last entry it covers.
     public let position: LogPosition
