@@ -43,6 +43,10 @@ let package = Package(
         .target(
             name: "Wire", dependencies: ["Primitives", "JSON", "Consensus", "Replication"],
             swiftSettings: pure),
+        .target(
+            name: "NodeCore",
+            dependencies: ["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"],
+            swiftSettings: pure),
 
         // The outside world
         .target(name: "CPlatform"),
@@ -64,7 +68,7 @@ let package = Package(
             name: "NodeRuntime",
             dependencies: [
                 "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication",
-                "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API",
+                "NodeCore", "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API",
             ], swiftSettings: common),
 
         // Faces
@@ -99,6 +103,10 @@ let package = Package(
         .testTarget(
             name: "WireTests", dependencies: ["Wire", "Replication", "Consensus", "JSON", "Primitives"],
             swiftSettings: common),
+        .testTarget(
+            name: "NodeCoreTests",
+            dependencies: ["NodeCore", "Wire", "Replication", "Store", "Consensus", "Primitives"],
+            swiftSettings: common),
         .testTarget(name: "PlatformTests", dependencies: ["Platform", "Primitives"], swiftSettings: common),
         .testTarget(
             name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTP", "Platform", "Primitives"],
@@ -120,7 +128,7 @@ let package = Package(
         .testTarget(
             name: "NodeRuntimeTests",
             dependencies: [
-                "NodeRuntime", "API", "Consensus", "HTTP", "HTTPServer", "Platform", "Primitives",
+                "NodeRuntime", "NodeCore", "API", "Consensus", "HTTP", "HTTPServer", "Platform", "Primitives",
                 "Replication",
                 "Store", "WAL", "Wire",
             ], swiftSettings: common),

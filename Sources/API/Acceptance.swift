@@ -9,7 +9,7 @@ struct HostRules: Sendable {
     private let allowedHosts: [String]
     private let corsOrigins: [String]
 
-    init(_ settings: API.Settings) {
+    init(_ settings: NativeAPI.Settings) {
         corsOrigins = settings.corsOrigins.map { $0.lowercased() }
         guard !settings.allowedHosts.isEmpty else {
             allowedHosts = []
@@ -78,7 +78,7 @@ extension RequestTraits {
     }
 }
 
-extension API {
+extension NativeAPI {
     /// Reads the parameters and refuses what this version would have to ignore.
     func accept(
         _ request: HTTP.Request, on route: RouteEntry, traits: inout RequestTraits

@@ -71,7 +71,7 @@ public struct AnswerContext: Sendable {
     }
 }
 
-extension API {
+extension NativeAPI {
     /// Adds what every answer has to one that was made without knowing the node's state
     /// (``Plan/answer(_:)``, or an answer of the program's own).
     public func complete(_ response: inout HTTP.Response, context: AnswerContext) {
@@ -117,7 +117,7 @@ extension API {
         guard let origin = traits.allowedOrigin else { return }
         response.setField("Access-Control-Allow-Origin", origin)
         response.setField("Vary", "Origin")
-        response.setField("Access-Control-Expose-Headers", API.exposedFields)
+        response.setField("Access-Control-Expose-Headers", NativeAPI.exposedFields)
     }
 
     /// The response headers that pages of allowed origins may read. Listed, since `*` and prefixes mean

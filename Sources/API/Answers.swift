@@ -5,7 +5,7 @@ import JSON
 import Primitives
 import Store
 
-extension API {
+extension NativeAPI {
     /// An answer of one JSON document, which `write` writes.
     func json(
         status: Int = 200, revision: Revision, traits: RequestTraits, context: AnswerContext,

@@ -2,7 +2,7 @@
 
 /// Texts for people with curl.
 enum Help {
-    static func cheatSheet(_ settings: API.Settings) -> String {
+    static func cheatSheet(_ settings: NativeAPI.Settings) -> String {
         """
         parley \(settings.version), node \(settings.nodeName) of cluster \(settings.clusterName)
 

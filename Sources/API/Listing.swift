@@ -10,7 +10,7 @@ struct Listing {
     /// Where the next page begins; nil if this is the last.
     private(set) var next: CursorPosition.Place?
 
-    init(_ query: RangeQuery, keyspace: borrowing Keyspace, limits: API.Limits) throws(Problem) {
+    init(_ query: RangeQuery, keyspace: borrowing Keyspace, limits: NativeAPI.Limits) throws(Problem) {
         let limit = query.limit ?? limits.maximumPageCount
         if let delimiter = query.delimiter {
             try fold(query, by: delimiter, limit: limit, keyspace: keyspace)
@@ -121,8 +121,8 @@ extension Result where Failure == ReadError {
     func orProblem() throws(Problem) -> Success {
         switch self {
         case .success(let value): return value
-        case .failure(.compacted(let compact, let current)): throw API.compacted(compact, current)
-        case .failure(.future(let current)): throw API.future(current)
+        case .failure(.compacted(let compact, let current)): throw NativeAPI.compacted(compact, current)
+        case .failure(.future(let current)): throw NativeAPI.future(current)
         }
     }
 }

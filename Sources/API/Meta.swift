@@ -5,7 +5,7 @@ import HTTP
 import JSON
 import Primitives
 
-extension API {
+extension NativeAPI {
     func meta(_ route: RouteID, _ asked: Asked) throws(Problem) -> HTTP.Response {
         switch route {
         case .root: return page(Help.cheatSheet(settings), asked)
@@ -31,7 +31,7 @@ extension API {
             return document(asked) { write(code.entry, to: &$0) }
         case .openAPI:
             var response = HTTP.Response(
-                status: 200, contentType: "application/json", body: API.openAPIDocument)
+                status: 200, contentType: "application/json", body: NativeAPI.openAPIDocument)
             response.addField("Cache-Control", "no-store" as StaticString)
             addOrigin(to: &response, traits: asked.traits)
             return response

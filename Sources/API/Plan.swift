@@ -7,7 +7,8 @@ public import Store
 
 /// What to do about a request.
 public enum Plan: Sendable {
-    /// Nothing: here is the answer. The owner passes it through ``API/complete(_:context:)`` and sends it.
+    /// Nothing: here is the answer. The owner passes it through ``NativeAPI/complete(_:context:)`` and sends
+    /// it.
     case answer(HTTP.Response)
     /// Have a command committed and applied, then render its outcome.
     case write(WritePlan)
@@ -61,7 +62,7 @@ public struct RequestTraits: Sendable, Equatable {
 public enum Routing: Sendable, Equatable {
     /// Pass it on to the leader and relay the outcome.
     case forward
-    /// Answer 307 with the leader's URL (``API/redirect(to:target:traits:context:)``).
+    /// Answer 307 with the leader's URL (``NativeAPI/redirect(to:target:traits:context:)``).
     case redirect
     /// Answer 421 `not_leader`.
     case never

@@ -5,7 +5,7 @@ import JSON
 import Primitives
 import Store
 
-extension API {
+extension NativeAPI {
     func planImport(_ asked: Asked) throws(Problem) -> Plan {
         enum Mode: String { case upsert, create }
         let mode = try asked.parameters.choice(.mode, of: Mode.self, words: "upsert or create")
@@ -34,14 +34,14 @@ extension API {
 private struct ImportReader {
     private(set) var batches: [ImportPlan.Batch] = []
     private(set) var badLines: [ImportPlan.BadLine] = []
-    private let limits: API.Limits
+    private let limits: NativeAPI.Limits
     private let createOnly: Bool
     private var puts: [BatchPut] = []
     private var lines: [Int] = []
     private var keys: Set<[UInt8]> = []
     private var bytes = 0
 
-    init(limits: API.Limits, createOnly: Bool) {
+    init(limits: NativeAPI.Limits, createOnly: Bool) {
         self.limits = limits
         self.createOnly = createOnly
     }

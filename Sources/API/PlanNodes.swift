@@ -4,7 +4,7 @@ import HTTP
 import JSON
 import Primitives
 
-extension API {
+extension NativeAPI {
     func planLocal(_ route: RouteID, _ asked: Asked) throws(Problem) -> LocalPlan {
         let view = try view(route, asked)
         return LocalPlan(
@@ -101,7 +101,7 @@ extension API {
 
 // MARK: - Messages
 
-extension API {
+extension NativeAPI {
     func planMessageTo(_ asked: Asked) throws(Problem) -> Plan {
         let name = try asked.name("recipient's name")
         return .message(

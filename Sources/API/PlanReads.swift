@@ -4,7 +4,7 @@ import HTTP
 import Primitives
 import Store
 
-extension API {
+extension NativeAPI {
     func planGet(_ asked: Asked) throws(Problem) -> Plan {
         let key = try checked(key: asked.capture)
         let parameters = asked.parameters

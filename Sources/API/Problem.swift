@@ -70,7 +70,7 @@ public struct Problem: Error, Sendable {
     }
 }
 
-extension API {
+extension NativeAPI {
     /// The answer for a problem with nothing more to say about it than the catalogue does. Adds what goes
     /// with the code: `leader_url` to `not_leader`, `lag_ms` to `too_stale`.
     public func problem(

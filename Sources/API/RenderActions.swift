@@ -4,7 +4,7 @@ public import HTTP
 import JSON
 import Primitives
 
-extension API {
+extension NativeAPI {
     /// The answer to a transfer of leadership.
     public func render(
         transfer plan: TransferPlan, outcome: TransferOutcome, context: AnswerContext

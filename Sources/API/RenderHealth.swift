@@ -4,7 +4,7 @@ import HTTP
 import JSON
 import Primitives
 
-extension API {
+extension NativeAPI {
     func render(
         _ query: ProbeQuery, status: NodeStatus, traits: RequestTraits, context: AnswerContext
     ) -> HTTP.Response {

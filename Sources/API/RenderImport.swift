@@ -5,7 +5,7 @@ import JSON
 import Primitives
 import Store
 
-extension API {
+extension NativeAPI {
     /// The answer to an import. There is one outcome for each batch, in order; missing ones count as never
     /// sent.
     ///

@@ -4,7 +4,7 @@ public import HTTP
 import JSON
 import Primitives
 
-extension API {
+extension NativeAPI {
     /// The answer to a question about this node.
     public func render(
         local plan: LocalPlan, status: NodeStatus, context: AnswerContext

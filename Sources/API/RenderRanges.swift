@@ -5,7 +5,7 @@ import JSON
 import Primitives
 import Store
 
-extension API {
+extension NativeAPI {
     func render(
         _ query: RangeQuery, keyspace: borrowing Keyspace, traits: RequestTraits, context: AnswerContext,
         mayWait: Bool
@@ -152,7 +152,7 @@ extension JSONWriter {
 
 /// The lines of a long list, made a part at a time from one state of the store, however long that takes.
 public struct RangeLines: Sendable {
-    private let api: API
+    private let api: NativeAPI
     private let keyspace: Keyspace
     private let range: KeyRange
     private let revision: Revision?
@@ -162,7 +162,8 @@ public struct RangeLines: Sendable {
     private var isDone = false
 
     init(
-        api: API, keyspace: Keyspace, range: KeyRange, revision: Revision?, after: [UInt8]?, since: Revision?,
+        api: NativeAPI, keyspace: Keyspace, range: KeyRange, revision: Revision?, after: [UInt8]?,
+        since: Revision?,
         withValues: Bool
     ) {
         self.api = api
@@ -203,8 +204,8 @@ public struct RangeLines: Sendable {
     private func line(_ error: ReadError) -> [UInt8] {
         let problem =
             switch error {
-            case .compacted(let compact, let current): API.compacted(compact, current)
-            case .future(let current): API.future(current)
+            case .compacted(let compact, let current): NativeAPI.compacted(compact, current)
+            case .future(let current): NativeAPI.future(current)
             }
         var json = JSONWriter()
         json.beginObject()

@@ -15,7 +15,7 @@ public enum ReadAnswer: Sendable {
     case wait
 }
 
-extension API {
+extension NativeAPI {
     /// The answer to a read. With ``ReadPlan/wait`` it may be ``ReadAnswer/wait`` unless `isFinal` says that
     /// the time is up.
     public func render(

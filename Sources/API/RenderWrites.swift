@@ -5,7 +5,7 @@ import JSON
 import Primitives
 public import Store
 
-extension API {
+extension NativeAPI {
     /// The answer to a write whose outcome is known.
     public func render(
         write plan: WritePlan, outcome: Store.Outcome, context: AnswerContext

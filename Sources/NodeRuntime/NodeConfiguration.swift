@@ -47,7 +47,7 @@ public enum StartError: Error, Sendable, Equatable {
 }
 
 /// What a running node tells the program around it.
-public enum NodeEvent: Sendable {
+public enum NodeNews: Sendable {
     /// It takes connections at this URL.
     case listening(url: String)
     /// Its role changed, in words.

@@ -3,6 +3,7 @@ import API
 import Consensus
 import HTTP
 import HTTPServer
+import NodeCore
 import Primitives
 import Replication
 import Store
@@ -20,7 +21,7 @@ extension NodeLoop {
 
     /// Answers a question, or holds it back until what it asks about has come.
     mutating func attempt(_ plan: LocalPlan, on connection: ConnectionID) {
-        if let wanted = plan.freshness.minRevision, replica.keyspace.revision < wanted {
+        if let wanted = plan.freshness.minRevision, node.replica.keyspace.revision < wanted {
             return hold(
                 connection, .localRevision(wanted, plan), until: now + plan.freshness.timeout, plan.traits)
         }
@@ -30,8 +31,8 @@ extension NodeLoop {
         case .inbox(let query) where query.wait != nil && !hasMessage(for: plan):
             hold(connection, .message(plan), until: now + (query.wait ?? .zero), plan.traits)
         case .raftLog(let from, let limit):
-            let first = max(from ?? replica.raft.firstIndex, replica.raft.firstIndex)
-            let end = min(first + UInt64(limit), replica.raft.durableIndex.next)
+            let first = max(from ?? node.replica.raft.firstIndex, node.replica.raft.firstIndex)
+            let end = min(first + UInt64(limit), node.replica.raft.durableIndex.next)
             let token = requests.insert(.log(connection, plan))
             guard first < end else { return showLog(token, []) }
             disk.deliver(.show(token: token, first..<end))
@@ -53,7 +54,7 @@ extension NodeLoop {
             status.metrics = metrics.exposition(
                 openMetrics: openMetrics, status: status, server: server.counters,
                 openConnections: server.openConnections, requests: requests.count, waiters: waiters.count,
-                links: links)
+                links: node.links.map { (name: name(of: $0.id), link: $0) })
         default: break
         }
         answer(connection, api.render(local: plan, status: status, context: context()))
@@ -129,7 +130,9 @@ extension NodeLoop {
             waiters.isStirred = true
             return .delivered
         }
-        guard let place = linkPlace(member.id), links[place].hasRoomForNotes else { return .refused }
+        guard let place = node.linkPlace(member.id), node.links[place].hasRoomForNotes else {
+            return .refused
+        }
         send(.note(note), to: member.id)
         return .sent
     }
@@ -137,7 +140,7 @@ extension NodeLoop {
     // MARK: Leadership
 
     mutating func transfer(_ plan: TransferPlan, on connection: ConnectionID) {
-        func finish(_ outcome: TransferResult) {
+        func finish(_ outcome: API.TransferOutcome) {
             answer(connection, api.render(transfer: plan, outcome: outcome, context: context()))
         }
         var target: NodeID?
@@ -147,9 +150,9 @@ extension NodeLoop {
         }
         guard let leader = leaderHint else { return refuse(connection, .noLeader, plan.traits) }
         if plan.to == leader.name {
-            return finish(.transferred(from: leader.name, to: leader.name, term: replica.raft.term))
+            return finish(.transferred(from: leader.name, to: leader.name, term: node.replica.raft.term))
         }
-        if replica.raft.role == .leader {
+        if node.replica.raft.role == .leader {
             guard roster.members.count > 1 else { return finish(.refused("there is no other member")) }
             step(.transferLeadership(to: target))
         } else {
@@ -164,17 +167,18 @@ extension NodeLoop {
             }
         }
         hold(
-            connection, .transfer(plan, from: leader.name, term: replica.raft.term), until: now + plan.wait,
+            connection, .transfer(plan, from: leader.name, term: node.replica.raft.term),
+            until: now + plan.wait,
             plan.traits)
     }
 
     mutating func settleTransfer(
         _ plan: TransferPlan, from: String, term: Term, _ waiter: Waiter, isOver: Bool
     ) {
-        let outcome: TransferResult
-        if let leader = leaderHint, leader.name != from, replica.keyspace.appliedTerm > term {
-            outcome = .transferred(from: from, to: leader.name, term: replica.raft.term)
-        } else if let reason = failedTransfer, replica.raft.term == term {
+        let outcome: API.TransferOutcome
+        if let leader = leaderHint, leader.name != from, node.replica.keyspace.appliedTerm > term {
+            outcome = .transferred(from: from, to: leader.name, term: node.replica.raft.term)
+        } else if let reason = failedTransfer, node.replica.raft.term == term {
             outcome = .refused(reason)
         } else if isOver {
             outcome = .timedOut

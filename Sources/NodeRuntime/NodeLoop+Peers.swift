@@ -3,6 +3,7 @@ import Consensus
 import HTTP
 import HTTPServer
 import JSON
+import NodeCore
 import PeerTransport
 import Platform
 import Primitives
@@ -10,53 +11,37 @@ import Replication
 import Wire
 
 extension NodeLoop {
-    func linkPlace(_ peer: NodeID) -> Int? { links.firstIndex { $0.id == peer } }
-
     /// Puts a message in line for a peer.
     mutating func send(_ message: PeerMessage, to peer: NodeID) {
-        guard let place = linkPlace(peer) else { return }
-        if case .forward(let forward) = message { metrics.forwarded(forward.commands.count) }
-        let givenUp = links[place].enqueue(message)
-        if !givenUp.isEmpty { step(.undelivered(givenUp)) }
+        node.send(message, to: peer, at: now, wall: wall)
     }
 
-    /// Tells the peers what the turn has for them: in the answers to what they asked, else in requests.
-    mutating func exchange() {
-        for place in links.indices {
-            while let (request, messages, batch) = links[place].nextAnswer(durable: durable, at: now) {
-                answer(request, messages, batch, link: place)
-            }
-            while let (messages, batch) = links[place].nextBatch(at: now) {
-                let body = envelope(messages, batch, to: links[place].id).encode()
-                metrics.peerBytes(body.count)
-                let url = links[place].url + "/peer/messages"
-                if !peers.post(.send(peer: links[place].id, batch: batch, url: url, body: body)) {
-                    failed(place, batch, reached: false)
-                    break
-                }
-            }
+    mutating func post(_ envelope: Envelope) {
+        noteForwards(envelope)
+        let body = envelope.encode()
+        metrics.peerBytes(body.count)
+        guard let member = roster.member(envelope.to) else { return }
+        let url = member.url + "/peer/messages"
+        if !peers.post(.send(peer: member.id, batch: envelope.batch, url: url, body: body)) {
+            step(.peerFailed(member.id, batch: envelope.batch, reached: false))
         }
     }
 
-    private func envelope(_ messages: [PeerMessage], _ batch: UInt64, to peer: NodeID) -> Envelope {
-        Envelope(
-            cluster: roster.cluster, from: roster.own, to: peer, incarnation: incarnation, batch: batch,
-            messages: messages)
+    private mutating func noteForwards(_ envelope: Envelope) {
+        for case .forward(let forward) in envelope.messages { metrics.forwarded(forward.commands.count) }
     }
 
-    private mutating func answer(
-        _ request: PeerLink.Held, _ messages: [PeerMessage], _ batch: UInt64, link place: Int
-    ) {
-        let envelope = envelope(messages, batch, to: links[place].id)
+    mutating func answer(_ request: PeerRequestID, _ envelope: Envelope, wantsJSON: Bool) {
+        noteForwards(envelope)
         var response = Response(status: 204)
-        if request.wantsJSON {
+        if wantsJSON {
             response = Response(
                 status: 200, contentType: "application/json", body: envelope.json.serialized(pretty: true))
-        } else if !messages.isEmpty {
+        } else if !envelope.messages.isEmpty {
             response = Response(
                 status: 200, contentType: "application/x-parley-frames", body: envelope.encode())
         }
-        server.respond(to: request.connection, response, at: now, into: &inbound)
+        server.respond(to: ConnectionID(request), response, at: now, into: &inbound)
     }
 
     /// A request under `/peer/`.
@@ -86,7 +71,7 @@ extension NodeLoop {
             let detail = "this node belongs to cluster \(roster.cluster), the message to \(envelope.cluster)"
             return refusePeer(connection, .misdirectedHost, detail)
         }
-        guard envelope.to == roster.own, let place = linkPlace(envelope.from) else {
+        guard envelope.to == roster.own, let place = node.linkPlace(envelope.from) else {
             let detail =
                 "the message is from node \(envelope.from) to node \(envelope.to); this is \(roster.own)"
             return refusePeer(connection, .misdirectedHost, detail)
@@ -94,15 +79,8 @@ extension NodeLoop {
         guard envelope.group == .first else {
             return refusePeer(connection, .badRequest, "there is no group \(envelope.group)")
         }
-        if links[place].connections.insert(connection).inserted { server.watch(connection) }
-        take(envelope, link: place)
-        links[place].hold(
-            PeerLink.Held(connection: connection, since: now, releaseAfter: .max, wantsJSON: isJSON))
-    }
-
-    private mutating func take(_ envelope: Envelope, link place: Int) {
-        guard links[place].note(envelope, at: now) else { return }
-        for message in envelope.messages { step(.received(message, from: envelope.from)) }
+        if peerConnections[place].insert(connection).inserted { server.watch(connection) }
+        step(.peerRequest(PeerRequestID(connection), envelope, wantsJSON: isJSON))
     }
 
     private mutating func refusePeer(_ connection: ConnectionID, _ code: ProblemCode, _ detail: String) {
@@ -114,86 +92,64 @@ extension NodeLoop {
     mutating func take(_ news: PeerReport) {
         switch news {
         case .answered(let peer, let batch, let status, let body):
-            guard let place = linkPlace(peer) else { return }
             guard status == 200 || status == 204 else {
                 metrics.peerRefused()
-                report(.warning("\(links[place].name) refused messages with status \(status)"))
+                report(.warning("\(name(of: peer)) refused messages with status \(status)"))
                 // It refuses whole batches, before the first message is looked at.
-                return failed(place, batch, reached: status >= 500)
+                return step(.peerFailed(peer, batch: batch, reached: status >= 500))
             }
-            links[place].answered(batch, at: now)
-            guard status == 200, let envelope = try? Envelope(decoding: body),
-                envelope.cluster == roster.cluster,
-                envelope.from == peer, envelope.to == roster.own
-            else { return }
-            take(envelope, link: place)
+            let envelope = status == 200 ? try? Envelope(decoding: body) : nil
+            step(.peerAnswered(peer, batch: batch, envelope))
         case .failed(let peer, let batch, _, let reached):
-            guard let place = linkPlace(peer) else { return }
-            failed(place, batch, reached: reached)
+            step(.peerFailed(peer, batch: batch, reached: reached))
         case .fetched(let id, let offset, let bytes, let isLast):
-            guard let fetching, fetching.id == id else { return }
-            checkpoints.deliver(
-                .receive(fetching.reference, offset: offset, bytes: bytes, isLast: isLast))
+            step(.fetched(id: id, offset: offset, bytes: bytes, isLast: isLast))
         case .fetchFailed(let id, let reason):
-            guard let fetching, fetching.id == id else { return }
-            report(.warning("fetching snapshot \(fetching.reference.position): \(reason)"))
-            self.fetching = nil
-            step(.snapshotFailed(fetching.reference))
+            report(.warning("fetching a snapshot: \(reason)"))
+            step(.fetchFailed(id: id))
         }
     }
 
-    private mutating func failed(_ place: Int, _ batch: UInt64, reached: Bool) {
-        let undelivered = links[place].failed(batch, reached: reached)
-        if !undelivered.isEmpty { step(.undelivered(undelivered)) }
-        step(.peerUnreachable(links[place].id))
-    }
+    func name(of peer: NodeID) -> String { roster.member(peer)?.name ?? "\(peer)" }
 
     /// A connection is gone. When the last one of a peer goes, its process may be gone too.
     mutating func forget(_ connection: ConnectionID) {
         waiters.remove(connection)
         streams[connection] = nil
-        for place in links.indices where links[place].connections.contains(connection) {
-            links[place].forget(connection)
-            if links[place].connections.isEmpty { step(.peerDisconnected(links[place].id)) }
+        for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {
+            step(.peerRequestGone(PeerRequestID(connection)))
+            if peerConnections[place].isEmpty { step(.peerDisconnected(node.links[place].id)) }
         }
     }
+}
 
-    /// The held requests of this turn wait for what the turn is about to write.
-    mutating func scheduleAnswers() {
-        for place in links.indices {
-            links[place].scheduleHeld(after: persistFor[place])
-            persistFor[place] = 0
-        }
+extension PeerRequestID {
+    init(_ connection: ConnectionID) {
+        self.init(UInt64(connection.slot) << 32 | UInt64(connection.generation))
+    }
+}
+
+extension ConnectionID {
+    init(_ request: PeerRequestID) {
+        self.init(
+            slot: UInt32(request.rawValue >> 32),
+            generation: UInt32(truncatingIfNeeded: request.rawValue))
     }
 }
 
 // MARK: - Snapshots
 
-/// A snapshot that is being fetched.
-struct SnapshotFetch {
-    var id: UInt64
-    var reference: SnapshotReference
-}
-
 extension NodeLoop {
     /// What a checkpoint is called in URLs.
     static func snapshotName(_ position: LogPosition) -> String { "\(position.index)-\(position.term)" }
 
-    mutating func fetchSnapshot(_ reference: SnapshotReference, from source: NodeID) {
-        guard let place = linkPlace(source) else { return step(.snapshotFailed(reference)) }
-        if let fetching {
-            if fetching.reference == reference { return }
-            _ = peers.post(.cancelFetch(id: fetching.id))
-        }
-        lastFetch += 1
-        let id = lastFetch
-        fetching = SnapshotFetch(id: id, reference: reference)
-        let url = links[place].url + "/peer/snapshots/" + Self.snapshotName(reference.position)
-        checkpoints.deliver(.beginReceiving(reference))
-        if !peers.post(.fetch(id: id, url: url, offset: 0, limit: 1 << 40)) {
-            fetching = nil
-            step(.snapshotFailed(reference))
-        }
+    mutating func fetch(_ id: UInt64, _ reference: SnapshotReference, from source: NodeID) {
+        let url = roster.member(source).map { $0.url + "/peer/snapshots/" }
+        guard let url,
+            peers.post(
+                .fetch(
+                    id: id, url: url + Self.snapshotName(reference.position), offset: 0, limit: 1 << 40))
+        else { return step(.fetchFailed(id: id)) }
     }
 
     /// A peer asks for a part of a checkpoint.
@@ -208,12 +164,13 @@ extension NodeLoop {
         }
         checkpoints.deliver(
             .serve(
-                connection, LogPosition(index: LogIndex(index), term: Term(term)), offset: range.first,
+                PeerRequestID(connection), LogPosition(index: LogIndex(index), term: Term(term)),
+                offset: range.first,
                 count: range.count))
     }
 
-    mutating func answerPart(_ connection: ConnectionID, _ offset: UInt64, _ bytes: [UInt8]?, _ total: UInt64)
-    {
+    mutating func answerPart(_ request: PeerRequestID, _ offset: UInt64, _ bytes: [UInt8]?, _ total: UInt64) {
+        let connection = ConnectionID(request)
         guard let bytes else { return refusePeer(connection, .noSuchRoute, "there is no such snapshot") }
         guard !bytes.isEmpty else {
             var response = Response(status: 416)

@@ -3,6 +3,7 @@ import API
 import Consensus
 import HTTP
 import HTTPServer
+import NodeCore
 import Primitives
 import Replication
 import Store
@@ -10,7 +11,8 @@ import Store
 extension NodeLoop {
     /// What every answer tells of the node.
     func context() -> AnswerContext {
-        AnswerContext(revision: replica.keyspace.revision, term: replica.raft.term, leader: leaderHint)
+        AnswerContext(
+            revision: node.replica.keyspace.revision, term: node.replica.raft.term, leader: leaderHint)
     }
 
     mutating func handle(_ request: Request, on connection: ConnectionID) {
@@ -53,7 +55,7 @@ extension NodeLoop {
             refuse(connection, .shuttingDown, traits)
             return false
         }
-        guard routing != .forward, replica.raft.role != .leader else { return true }
+        guard routing != .forward, node.replica.raft.role != .leader else { return true }
         if leaderHint == nil {
             refuse(connection, .noLeader, traits)
         } else if routing == .never {
@@ -71,7 +73,7 @@ extension NodeLoop {
     private mutating func write(_ plan: WritePlan, on connection: ConnectionID) {
         guard routes(plan.routing, plan.target, plan.traits, on: connection) else { return }
         let token = requests.insert(.write(connection, plan, since: now))
-        let operation = plan.operation(at: replica.keyspace.revision)
+        let operation = plan.operation(at: node.replica.keyspace.revision)
         submit(operation, token: token, id: requestIDs.next(at: wall), deadline: now + plan.timeout)
     }
 
@@ -110,7 +112,7 @@ extension NodeLoop {
             var context = context()
             context.requestID = id
             if plan.traits.flags.contains(.explain) { context.explanation = explanation(ofWriteSince: since) }
-            if replica.raft.role != .leader { context.servedBy = leaderHint?.name }
+            if node.replica.raft.role != .leader { context.servedBy = leaderHint?.name }
             answer(connection, api.render(write: plan, outcome: outcome, context: context))
         case .importing(var importing):
             importing.outcomes.append(.outcome(outcome))
@@ -122,10 +124,10 @@ extension NodeLoop {
     /// For `?explain`: how long the write took, and on the leader whose disks have it.
     private func explanation(ofWriteSince since: Instant) -> AnswerContext.Explanation {
         var holders: [String] = []
-        if replica.raft.role == .leader {
-            let applied = replica.keyspace.appliedIndex
-            if replica.raft.durableIndex >= applied { holders.append(configuration.name) }
-            for peer in replica.raft.peers where peer.match >= applied {
+        if node.replica.raft.role == .leader {
+            let applied = node.replica.keyspace.appliedIndex
+            if node.replica.raft.durableIndex >= applied { holders.append(configuration.name) }
+            for peer in node.replica.raft.peers where peer.match >= applied {
                 if let name = roster.member(peer.id)?.name { holders.append(name) }
             }
         }
@@ -159,7 +161,7 @@ extension NodeLoop {
 
 extension NodeLoop {
     /// How long ago this node was last known to be current, in milliseconds.
-    var lagMilliseconds: Int64 { max(0, (now - replica.currentAsOf).milliseconds) }
+    var lagMilliseconds: Int64 { max(0, (now - node.replica.currentAsOf).milliseconds) }
 
     private enum Freshly { case now, later, never }
 
@@ -170,7 +172,8 @@ extension NodeLoop {
         switch freshness.level {
         case .linearizable: return .later
         case .stale(let maxLag, let orLinearizable):
-            guard let maxLag, now - replica.currentAsOf > maxLag, replica.raft.role != .leader else {
+            guard let maxLag, now - node.replica.currentAsOf > maxLag, node.replica.raft.role != .leader
+            else {
                 return .now
             }
             if orLinearizable { return .later }
@@ -217,7 +220,7 @@ extension NodeLoop {
         _ plan: ReadPlan, on connection: ConnectionID, given: AnswerContext.Consistency, since start: Instant,
         readIndex: Instant.Span? = nil
     ) {
-        if let wanted = plan.freshness.minRevision, replica.keyspace.revision < wanted {
+        if let wanted = plan.freshness.minRevision, node.replica.keyspace.revision < wanted {
             return hold(
                 connection, .revision(wanted, plan), until: start + plan.freshness.timeout, plan.traits)
         }
@@ -225,7 +228,7 @@ extension NodeLoop {
         if plan.traits.flags.contains(.explain), let readIndex {
             context.explanation = .init(stages: [.init(name: "readindex", duration: readIndex)])
         }
-        switch api.render(read: plan, keyspace: replica.keyspace, context: context) {
+        switch api.render(read: plan, keyspace: node.replica.keyspace, context: context) {
         case .answer(let response): answer(connection, response)
         case .stream(let head, let lines):
             metrics.answered(connection, head.status, at: now)
@@ -261,7 +264,7 @@ extension NodeLoop {
     private func readContext(_ given: AnswerContext.Consistency) -> AnswerContext {
         var context = context()
         context.consistency = given
-        if given == .stale { context.lagMilliseconds = replica.raft.isReady ? 0 : lagMilliseconds }
+        if given == .stale { context.lagMilliseconds = node.replica.raft.isReady ? 0 : lagMilliseconds }
         return context
     }
 
@@ -280,7 +283,9 @@ extension NodeLoop {
 
     /// Looks at the held answers that something may have happened to.
     mutating func settleWaiters() {
-        for (waiter, isOver) in waiters.due(in: replica.keyspace, at: now) { settle(waiter, isOver: isOver) }
+        for (waiter, isOver) in waiters.due(in: node.replica.keyspace, at: now) {
+            settle(waiter, isOver: isOver)
+        }
     }
 
     private mutating func settle(_ waiter: Waiter, isOver: Bool) {
@@ -288,7 +293,8 @@ extension NodeLoop {
         switch waiter.cause {
         case .change(let plan):
             let context = readContext(given(plan.freshness))
-            let result = api.render(read: plan, keyspace: replica.keyspace, context: context, isFinal: isOver)
+            let result = api.render(
+                read: plan, keyspace: node.replica.keyspace, context: context, isFinal: isOver)
             switch result {
             case .wait: waiters.insert(waiter)
             case .answer(let response): answer(connection, response)
@@ -296,7 +302,7 @@ extension NodeLoop {
                 if server.beginStream(connection, head, at: now) { streams[connection] = lines }
             }
         case .revision(let wanted, let plan):
-            if replica.keyspace.revision >= wanted {
+            if node.replica.keyspace.revision >= wanted {
                 attempt(plan, on: connection, given: given(plan.freshness), since: now)
             } else if isOver {
                 refuse(connection, .tooStale, plan.traits, detail: notReached(wanted), lag: lagMilliseconds)
@@ -304,7 +310,7 @@ extension NodeLoop {
                 waiters.insert(waiter)
             }
         case .localRevision(let wanted, let plan):
-            if replica.keyspace.revision >= wanted {
+            if node.replica.keyspace.revision >= wanted {
                 attempt(plan, on: connection)
             } else if isOver {
                 refuse(connection, .tooStale, plan.traits, detail: notReached(wanted), lag: lagMilliseconds)
@@ -323,6 +329,6 @@ extension NodeLoop {
     }
 
     private func notReached(_ wanted: Revision) -> String {
-        "this node has applied revision \(replica.keyspace.revision), not yet \(wanted)"
+        "this node has applied revision \(node.replica.keyspace.revision), not yet \(wanted)"
     }
 }

@@ -2,14 +2,15 @@
 import API
 import Consensus
 import HTTPServer
+import NodeCore
 import Primitives
 import Replication
 import Store
 
 extension NodeLoop {
     func status() -> NodeStatus {
-        let raft = replica.raft
-        let keyspace = replica.keyspace
+        let raft = node.replica.raft
+        let keyspace = node.replica.keyspace
         var status = NodeStatus()
         status.id = roster.own
         status.clusterID = roster.cluster
@@ -24,14 +25,14 @@ extension NodeLoop {
         status.lastIndex = raft.lastIndex
         status.firstIndex = raft.firstIndex
         status.durableIndex = raft.durableIndex
-        status.checkpointIndex = replica.checkpoint.position.index
+        status.checkpointIndex = node.replica.checkpoint.position.index
         status.revision = keyspace.revision
         status.compactRevision = keyspace.compactRevision
         status.keyCount = keyspace.count
         status.logicalBytes = keyspace.logicalBytes
         status.logBytes = metrics.logBytes
-        status.lag = raft.isReady ? .zero : now - replica.currentAsOf
-        status.isShortOfSpace = replica.isShortOfSpace
+        status.lag = raft.isReady ? .zero : now - node.replica.currentAsOf
+        status.isShortOfSpace = node.replica.isShortOfSpace
         status.isShuttingDown = drain != nil
         status.heartbeatInterval = configuration.heartbeat
         status.electionTimeoutLeast = configuration.electionTimeout
@@ -42,7 +43,7 @@ extension NodeLoop {
         status.outgoingVoters = names(raft.configuration.outgoing)
         status.learners = names(raft.configuration.learners)
         status.members = members()
-        status.links = links.map { Self.view(of: $0) }
+        status.links = node.links.map { view(of: $0) }
         status.inboxDepth = inboxes.messages.count
         status.checks = checks()
         return status
@@ -54,40 +55,40 @@ extension NodeLoop {
         switch role {
         case .leader: .leader
         case .candidate, .preCandidate: .candidate
-        case .follower: replica.raft.configuration.isVoter(roster.own) ? .follower : .learner
+        case .follower: node.replica.raft.configuration.isVoter(roster.own) ? .follower : .learner
         }
     }
 
     private func members() -> [NodeStatus.Member] {
-        let progress = replica.raft.peers
+        let progress = node.replica.raft.peers
         return roster.members.map { known in
             var member = NodeStatus.Member(name: known.name, id: known.id, url: known.url, peerURL: known.url)
-            member.role = replica.raft.configuration.learners.contains(known.id) ? .learner : .voter
+            member.role = node.replica.raft.configuration.learners.contains(known.id) ? .learner : .voter
             if known.name == leaderHint?.name {
                 member.state = .leader
             } else if member.role == .learner {
                 member.state = .learner
             }
             if known.id == roster.own {
-                member.state = role(replica.raft.role)
+                member.state = role(node.replica.raft.role)
                 member.version = parleyVersion
                 member.lastContact = .zero
-                if replica.raft.role == .leader {
-                    member.matchIndex = replica.raft.durableIndex
-                    member.nextIndex = replica.raft.lastIndex.next
+                if node.replica.raft.role == .leader {
+                    member.matchIndex = node.replica.raft.durableIndex
+                    member.nextIndex = node.replica.raft.lastIndex.next
                     member.lagEntries = 0
                 }
                 return member
             }
-            if let place = linkPlace(known.id) {
-                member.roundTrip = links[place].roundTrip
-                member.lastContact = links[place].lastHeard.map { now - $0 }
-                member.alive = aliveness(of: links[place])
+            if let place = node.linkPlace(known.id) {
+                member.roundTrip = node.links[place].roundTrip
+                member.lastContact = node.links[place].lastHeard.map { now - $0 }
+                member.alive = aliveness(of: node.links[place])
             }
-            if let view = progress.first(where: { $0.id == known.id }), replica.raft.role == .leader {
+            if let view = progress.first(where: { $0.id == known.id }), node.replica.raft.role == .leader {
                 member.matchIndex = view.match
                 member.nextIndex = view.next
-                member.lagEntries = replica.raft.lastIndex.rawValue &- view.match.rawValue
+                member.lagEntries = node.replica.raft.lastIndex.rawValue &- view.match.rawValue
             }
             return member
         }
@@ -96,7 +97,7 @@ extension NodeLoop {
     /// A node that was not heard for an election timeout is suspect, for three of them dead. Followers don't
     /// talk to each other all the time, so they only count what fails.
     private func aliveness(of link: PeerLink) -> NodeStatus.Member.Alive {
-        let hears = replica.raft.role == .leader || link.name == leaderHint?.name
+        let hears = node.replica.raft.role == .leader || name(of: link.id) == leaderHint?.name
         guard hears || link.isFailing else { return .alive }
         guard let heard = link.lastHeard else { return link.isFailing ? .dead : .suspect }
         let silence = now - heard
@@ -104,8 +105,8 @@ extension NodeLoop {
         return silence > configuration.electionTimeout * 2 ? .suspect : .alive
     }
 
-    private static func view(of link: PeerLink) -> NodeStatus.Link {
-        var view = NodeStatus.Link(name: link.name, state: link.isFailing ? "down" : "up")
+    private func view(of link: PeerLink) -> NodeStatus.Link {
+        var view = NodeStatus.Link(name: name(of: link.id), state: link.isFailing ? "down" : "up")
         view.roundTrip = link.roundTrip
         view.sent = link.sent
         view.received = link.received
@@ -116,13 +117,13 @@ extension NodeLoop {
     }
 
     private func checks() -> [NodeStatus.Check] {
-        let behind = replica.raft.commit.rawValue - replica.keyspace.appliedIndex.rawValue
-        let lag = replica.raft.isReady ? .zero : now - replica.currentAsOf
+        let behind = node.replica.raft.commit.rawValue - node.replica.keyspace.appliedIndex.rawValue
+        let lag = node.replica.raft.isReady ? .zero : now - node.replica.currentAsOf
         let isFresh = lag <= configuration.electionTimeout * 4
         return [
             .init(name: "loop", probes: [.livez, .readyz, .startupz], isPassing: true),
             .init(
-                name: "disk", probes: [.readyz], isPassing: !replica.isShortOfSpace,
+                name: "disk", probes: [.readyz], isPassing: !node.replica.isShortOfSpace,
                 reason: "the disk is full"),
             .init(
                 name: "leader", probes: [.readyz, .startupz], isPassing: leaderHint != nil,

@@ -4,6 +4,7 @@ import API
 import Consensus
 import HTTP
 import HTTPServer
+import NodeCore
 import PeerTransport
 import Platform
 import Primitives
@@ -22,8 +23,8 @@ struct NodeLoop: ~Copyable {
 
     let configuration: NodeConfiguration
     let roster: Roster
-    let api: API
-    let report: @Sendable (NodeEvent) -> Void
+    let api: NativeAPI
+    let report: @Sendable (NodeNews) -> Void
     let startedAt: Instant
     let incarnation: UInt64
 
@@ -31,22 +32,20 @@ struct NodeLoop: ~Copyable {
     var server: HTTPServer
     let signals: SignalSource
     let mailbox: Mailbox<NodeInput>
-    let disk: Mailbox<DiskCommand>
+    let disk: Mailbox<LogCommand>
     let checkpoints: Mailbox<CheckpointCommand>
     let peers: PeerTransport
 
-    var replica: Replica
-    var links: [PeerLink]
-    var durable: UInt64 = 0
-    /// The last persist of this turn whose messages go to each peer, by link.
-    var persistFor: [UInt64]
+    var node: Node
+    /// The connections on which each peer talks to this node, in the order of its links.
+    var peerConnections: [Set<ConnectionID>]
 
     var now: Instant
     var wall: WallTime
     var ready: [Poller.Ready] = []
     var inbound: [Inbound] = []
     var inputs: [NodeInput] = []
-    var effects: [ReplicaEffect] = []
+    var effects: [NodeEffect] = []
 
     var requests = RequestTable()
     var waiters = Waiters()
@@ -58,9 +57,6 @@ struct NodeLoop: ~Copyable {
     var metrics: NodeMetrics
     var leaderHint: AnswerContext.Leader?
     var leaderSince: WallTime?
-    var fetching: SnapshotFetch?
-    /// The number of the last fetch: none is used twice, so that late news of one is not taken for another's.
-    var lastFetch: UInt64 = 0
     /// Why a move of leadership failed, while those who wait for it are told.
     var failedTransfer: String?
     var drain: Drain?
@@ -84,9 +80,8 @@ struct NodeLoop: ~Copyable {
     private var deadline: Instant {
         // What an answer or a flush has surfaced is for the next turn.
         if !inbound.isEmpty || hasReadyStream { return .zero }
-        var deadline = min(replica.deadline, server.deadline)
+        var deadline = min(node.deadline, server.deadline)
         deadline = min(deadline, waiters.deadline)
-        for link in links { deadline = min(deadline, link.deadline) }
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
     }
@@ -106,20 +101,16 @@ struct NodeLoop: ~Copyable {
         }
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()
-        if replica.deadline <= now { step(.timeout) }
+        if node.deadline <= now { step(.timeout) }
         endTurn()
-        scheduleAnswers()
         settleWaiters()
-        exchange()
         progressDrain()
         progressStreams()
         server.flush(at: now, on: poller, into: &inbound)
     }
 
-    /// Steps the replica; its effects are carried out at the end of the turn.
-    mutating func step(_ event: ReplicaEvent) {
-        replica.step(event, at: now, wall: wall, into: &effects)
-    }
+    /// Steps the node; its effects are carried out at the end of the turn.
+    mutating func step(_ event: NodeEvent) { node.step(event, at: now, wall: wall) }
 
     private mutating func takeInbound() {
         var place = 0
@@ -136,12 +127,8 @@ struct NodeLoop: ~Copyable {
     }
 
     private mutating func endTurn() {
-        replica.endTurn(at: now, wall: wall, into: &effects)
-        var place = 0
-        while place < effects.count {
-            carryOut(effects[place])
-            place += 1
-        }
+        node.endTurn(at: now, wall: wall, into: &effects)
+        for place in effects.indices { carryOut(effects[place]) }
         effects.removeAll(keepingCapacity: true)
     }
 
@@ -151,82 +138,67 @@ struct NodeLoop: ~Copyable {
         inputs.removeAll(keepingCapacity: true)
     }
 
+    private mutating func carryOut(_ effect: NodeEffect) {
+        switch effect {
+        case .log(let command):
+            if case .persist(let persist) = command { metrics.persisting(persist) }
+            disk.deliver(command)
+        case .checkpoint(let command): checkpoints.deliver(command)
+        case .post(let envelope): post(envelope)
+        case .answer(let request, let envelope, let wantsJSON):
+            answer(request, envelope, wantsJSON: wantsJSON)
+        case .fetch(let id, let reference, let source): fetch(id, reference, from: source)
+        case .cancelFetch(let id): _ = peers.post(.cancelFetch(id: id))
+        case .client(let effect): carryOut(effect)
+        }
+    }
+
     private mutating func carryOut(_ effect: ReplicaEffect) {
         switch effect {
-        case .persist(let persist):
-            for message in persist.thenSend {
-                if let place = linkPlace(message.to) { persistFor[place] = persist.sequence }
-            }
-            metrics.persisting(persist)
-            disk.deliver(.persist(persist))
-        case .send(let message, let peer):
-            send(message, to: peer)
-        case .readLog(let replicate):
-            disk.deliver(.read(replicate))
-        case .answered(let token, let id, let outcome):
-            finishWrite(token, id, outcome)
-        case .refused(let token, let id, let refusal):
-            failWrite(token, id, refusal)
-        case .readable(let token):
-            finishRead(token)
-        case .readRefused(let token, let refusal):
-            failRead(token, refusal)
-        case .checkpoint(let keyspace, let reference):
-            checkpoints.deliver(.write(keyspace, reference))
-        case .fetchSnapshot(let reference, let source):
-            fetchSnapshot(reference, from: source)
+        case .answered(let token, let id, let outcome): finishWrite(token, id, outcome)
+        case .refused(let token, let id, let refusal): failWrite(token, id, refusal)
+        case .readable(let token): finishRead(token)
+        case .readRefused(let token, let refusal): failRead(token, refusal)
         case .deliver(let note):
             inboxes.put(note, at: wall)
             waiters.isStirred = true
-        case .transferEnded(let target, let outcome):
-            endTransfer(to: target, outcome)
-        case .transition(let transition):
-            note(transition)
+        case .transferEnded(let target, let outcome): endTransfer(to: target, outcome)
+        case .transition(let transition): note(transition)
+        case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: break  // The node has seen to them.
         }
     }
 
     private mutating func take(_ input: NodeInput) {
         switch input {
-        case .persisted(let sequence, let messages, let took):
-            metrics.synced(took)
-            durable = max(durable, sequence)
-            for message in messages { send(.consensus(message), to: message.to) }
-            step(.persisted(sequence: sequence))
-        case .logRead(let replicate, let entries):
-            guard !entries.isEmpty else { return step(.peerUnreachable(replicate.to)) }
-            send(.consensus(replicate.message(from: roster.own, carrying: entries)), to: replicate.to)
-        case .logShown(let token, let entries):
-            showLog(token, entries)
-        case .logCut(let reference, let firstIndex):
-            step(.checkpointWritten(reference, firstIndex: firstIndex))
-        case .logSize(let bytes):
-            metrics.logBytes = bytes
+        case .log(let report, let took): take(report, took)
+        case .checkpoint(let report): take(report)
+        case .fatal(let reason): failure = reason
+        case .peer(let report): take(report)
+        }
+    }
+
+    private mutating func take(_ news: LogReport, _ took: Instant.Span) {
+        switch news {
+        case .persisted: metrics.synced(took)
+        case .shown(let token, let entries): showLog(token, entries)
+        case .size(let bytes): metrics.logBytes = bytes
         case .storage(let isShort):
             report(.warning(isShort ? "the disk is full: writes are refused" : "the disk has room again"))
-            step(.storage(isShortOfSpace: isShort))
-        case .fatal(let reason):
-            failure = reason
-        case .checkpointWritten(let reference, let cutBelow, let bytes, let took):
-            metrics.checkpointed(bytes: bytes, took: took)
-            disk.deliver(.cut(below: cutBelow, reference))
-        case .checkpointFailed(let reason):
-            report(.warning("no checkpoint: \(reason)"))
-            step(.checkpointFailed)
-        case .checkpointPart(let connection, let offset, let bytes, let total):
-            answerPart(connection, offset, bytes, total)
-        case .snapshotLoaded(let keyspace, let reference):
-            fetching = nil
-            step(.snapshotLoaded(keyspace, reference))
+        case .read, .cut: break
+        }
+        step(.log(news))
+    }
+
+    private mutating func take(_ news: CheckpointReport) {
+        switch news {
+        case .written(_, _, let bytes, let took): metrics.checkpointed(bytes: bytes, took: took)
+        case .failed(let reason): report(.warning("no checkpoint: \(reason)"))
+        case .part(let request, let offset, let bytes, let total): answerPart(request, offset, bytes, total)
         case .snapshotFailed(let reference, let reason):
             report(.warning("the leader's snapshot \(reference.position) could not be installed: \(reason)"))
-            if let fetch = fetching, fetch.reference == reference {
-                _ = peers.post(.cancelFetch(id: fetch.id))
-                fetching = nil
-            }
-            step(.snapshotFailed(reference))
-        case .peer(let report):
-            take(report)
+        case .snapshotLoaded: break
         }
+        step(.checkpoint(news))
     }
 }
 
@@ -244,7 +216,7 @@ extension NodeLoop {
             report(.stopping)
             // In-flight requests have ten seconds; a leader first hands over.
             drain = Drain(deadline: now + .seconds(10))
-            if replica.raft.role == .leader, roster.members.count > 1 {
+            if node.replica.raft.role == .leader, roster.members.count > 1 {
                 step(.transferLeadership(to: nil))
             }
         }
@@ -252,7 +224,7 @@ extension NodeLoop {
 
     private mutating func progressDrain() {
         guard var drain, !drain.handedOver else { return }
-        let mayLeave = replica.raft.role != .leader || roster.members.count == 1
+        let mayLeave = node.replica.raft.role != .leader || roster.members.count == 1
         guard mayLeave || now + .seconds(8) >= drain.deadline else { return }
         drain.handedOver = true
         self.drain = drain

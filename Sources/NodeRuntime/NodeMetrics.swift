@@ -2,6 +2,7 @@ import API
 import Consensus
 import HTTP
 import HTTPServer
+import NodeCore
 import Primitives
 import Telemetry
 
@@ -172,7 +173,7 @@ struct NodeMetrics {
     mutating func exposition(
         openMetrics: Bool, status: NodeStatus, server: HTTPServer.Counters, openConnections: Int,
         requests: Int,
-        waiters: Int, links: [PeerLink]
+        waiters: Int, links: [(name: String, link: PeerLink)]
     ) -> [UInt8] {
         let values: [Double] = [
             Double(status.term.rawValue), status.role == .leader ? 1 : 0, Double(status.commitIndex.rawValue),
@@ -183,11 +184,11 @@ struct NodeMetrics {
             Double(status.uptime.nanoseconds) / 1e9, Double(server.bytesReceived), Double(server.bytesSent),
         ]
         for (place, gauge) in gauges.enumerated() { metrics.set(gauge.gauge, to: values[place]) }
-        for link in links {
+        for (name, link) in links {
             let rtt = Double(link.roundTrip?.nanoseconds ?? 0) / 1e9
             let numbers = [Double(link.sent), Double(link.received), Double(link.failures), rtt]
             for (place, family) in linkFamilies.enumerated() {
-                metrics.set(metrics.gauge(in: family, [link.name]), to: numbers[place])
+                metrics.set(metrics.gauge(in: family, [name]), to: numbers[place])
             }
         }
         return metrics.exposition(openMetrics ? .openMetrics : .prometheus)

@@ -2,6 +2,7 @@ import API
 import Consensus
 import HTTP
 import HTTPServer
+import NodeCore
 import PeerTransport
 import Platform
 import Primitives
@@ -14,7 +15,7 @@ import Wire
 ///
 /// `report` is called on the node's own thread and must not block.
 public func runNode(
-    _ configuration: NodeConfiguration, onEvent report: @escaping @Sendable (NodeEvent) -> Void
+    _ configuration: NodeConfiguration, onEvent report: @escaping @Sendable (NodeNews) -> Void
 ) throws(StartError) {
     let roster = try Roster(configuration)
     SignalSource.ignoreBrokenPipes()
@@ -24,7 +25,8 @@ public func runNode(
         let server = try HTTPServer(
             listeningOn: configuration.listen, limits: httpLimits(),
             maxConnections: configuration.httpMaxConnections, name: "parley/\(parleyVersion)")
-        let restored = try restore(configuration, roster, disk: PosixDisk(), seed: seed)
+        let restored = try restore(
+            configuration, roster, disk: PosixDisk(), seed: seed, now: Clock.now())
         for note in restored.notes { report(.warning(note)) }
         try run(configuration, roster, signals, server, restored, seed: seed, report)
     } catch let error as StartError {
@@ -49,14 +51,14 @@ private func httpLimits() -> HTTP.Limits {
 private func run(
     _ configuration: NodeConfiguration, _ roster: Roster, _ signals: consuming SignalSource,
     _ server: consuming HTTPServer, _ restored: consuming Restored<PosixDisk>, seed: UInt64,
-    _ report: @escaping @Sendable (NodeEvent) -> Void
+    _ report: @escaping @Sendable (NodeNews) -> Void
 ) throws {
     let mailbox = try Mailbox<NodeInput>(capacity: 65_536)
     let poller = try Poller()
     try poller.add(mailbox.bell.descriptor, token: NodeLoop.Token.mailbox, for: .read)
     try poller.add(signals.descriptor, token: NodeLoop.Token.signals, for: .read)
     try server.register(with: poller)
-    let disk = try Mailbox<DiskCommand>(capacity: 65_536)
+    let disk = try Mailbox<LogCommand>(capacity: 65_536)
     let checkpoints = try Mailbox<CheckpointCommand>(capacity: 4_096)
     let peers = try PeerTransport { mailbox.deliver(.peer($0)) }
     let replica = restored.replica
@@ -93,18 +95,18 @@ extension NodeLoop {
     fileprivate init(
         configuration: NodeConfiguration, roster: Roster, poller: consuming Poller,
         signals: consuming SignalSource, server: consuming HTTPServer, mailbox: Mailbox<NodeInput>,
-        disk: Mailbox<DiskCommand>, checkpoints: Mailbox<CheckpointCommand>, peers: PeerTransport,
-        replica: Replica, seed: UInt64, report: @escaping @Sendable (NodeEvent) -> Void
+        disk: Mailbox<LogCommand>, checkpoints: Mailbox<CheckpointCommand>, peers: PeerTransport,
+        replica: Replica, seed: UInt64, report: @escaping @Sendable (NodeNews) -> Void
     ) {
         self.configuration = configuration
         self.roster = roster
         self.report = report
-        var settings = API.Settings(
+        var settings = NativeAPI.Settings(
             nodeName: configuration.name, advertisedURL: configuration.advertise ?? roster.ownMember.url,
             clusterName: configuration.clusterName, version: parleyVersion)
         settings.corsOrigins = configuration.corsOrigins
         settings.allowedHosts = configuration.allowHosts
-        api = API(settings: settings)
+        api = NativeAPI(settings: settings)
         now = Clock.now()
         wall = Clock.wallTime()
         startedAt = now
@@ -116,9 +118,10 @@ extension NodeLoop {
         self.disk = disk
         self.checkpoints = checkpoints
         self.peers = peers
-        self.replica = replica
-        links = roster.peers.map(PeerLink.init)
-        persistFor = [UInt64](repeating: 0, count: links.count)
+        node = Node(
+            cluster: roster.cluster, peers: roster.peers.map(\.id), replica: replica,
+            incarnation: incarnation)
+        peerConnections = [Set<ConnectionID>](repeating: [], count: roster.peers.count)
         requestIDs = RequestIDs(seed: seed)
         inboxes = Inboxes()
         metrics = NodeMetrics()

@@ -119,7 +119,7 @@ public struct DataFolder<D: Disk>: ~Copyable {
             try disk.syncDirectory(logDirectory)
         }
         do {
-            try WAL.create(disk: disk, directory: logDirectory, identity: identity, limits: limits)
+            try WriteAheadLog.create(disk: disk, directory: logDirectory, identity: identity, limits: limits)
         } catch {
             throw .log(error)
         }

@@ -4,7 +4,7 @@ public struct Limits: Sendable, Equatable {
     public var segmentBytes: Int
     /// How many spare segments are kept when old ones are recycled; the rest are removed.
     public var spareSegments: Int
-    /// How many zeros ``WAL/prepareSpare()`` writes in one call, in bytes.
+    /// How many zeros ``WriteAheadLog/prepareSpare()`` writes in one call, in bytes.
     public var spareSliceBytes: Int
     /// How far apart the places are that are remembered for reading back, in bytes: a read scans at most this
     /// much.

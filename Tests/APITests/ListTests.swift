@@ -170,7 +170,7 @@ import Testing
     @Test func `in another order than the keys' are bounded`() throws {
         var small = settings
         small.limits.sortedCount = 3
-        let api = API(settings: small)
+        let api = NativeAPI(settings: small)
         guard case .read(let plan) = api.plan(for: request(.get, "/kv?sort=value")),
             case .answer(let response) = api.render(
                 read: plan, keyspace: fixture.keyspace, context: fixture.context)

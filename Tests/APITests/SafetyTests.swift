@@ -7,11 +7,11 @@ import Primitives
 import Testing
 
 @Suite struct `Origins and hosts` {
-    private func api(cors: [String] = [], hosts: [String] = []) -> API {
+    private func api(cors: [String] = [], hosts: [String] = []) -> NativeAPI {
         var settings = settings
         settings.corsOrigins = cors
         settings.allowedHosts = hosts
-        return API(settings: settings)
+        return NativeAPI(settings: settings)
     }
 
     private func answer(_ plan: Plan) -> HTTP.Response? {
@@ -111,6 +111,6 @@ import Testing
     }
 }
 
-extension API.Settings {
-    fileprivate var api: API { API(settings: self) }
+extension NativeAPI.Settings {
+    fileprivate var api: NativeAPI { NativeAPI(settings: self) }
 }

@@ -8,9 +8,9 @@ import Primitives
 import Store
 import Testing
 
-let settings = API.Settings(
+let settings = NativeAPI.Settings(
     nodeName: "n2", advertisedURL: "http://n2.example:7070", clusterName: "test", version: "0.1.0")
-let api = API(settings: settings)
+let api = NativeAPI(settings: settings)
 
 /// A request as curl would send it.
 func request(

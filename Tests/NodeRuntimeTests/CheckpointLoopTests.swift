@@ -1,5 +1,6 @@
 import Consensus
 import HTTPServer
+import NodeCore
 import Platform
 import Primitives
 import Store
@@ -18,7 +19,7 @@ import WAL
     private func write(_ keyspace: Keyspace, with runner: CheckpointRunner) throws -> Written {
         runner.post(.write(keyspace, reference(keyspace.appliedIndex.rawValue)))
         return try runner.reports.next { report in
-            guard case .checkpointWritten(let reference, let cutBelow, let bytes, _) = report else {
+            guard case .checkpoint(.written(let reference, let cutBelow, let bytes, _)) = report else {
                 return nil
             }
             return Written(reference: reference, cutBelow: cutBelow, bytes: bytes)
@@ -30,10 +31,12 @@ import WAL
         _ index: UInt64, _ offset: UInt64, _ count: UInt64, of runner: CheckpointRunner
     ) throws -> (bytes: [UInt8], total: UInt64)? {
         let position = LogPosition(index: LogIndex(index), term: Term(1))
-        runner.post(.serve(connection(4), position, offset: offset, count: count))
+        runner.post(.serve(PeerRequestID(4), position, offset: offset, count: count))
         return try runner.reports.next { report -> (bytes: [UInt8], total: UInt64)?? in
-            guard case .checkpointPart(let told, let start, let bytes, let total) = report else { return nil }
-            #expect(told == connection(4) && start == offset)
+            guard case .checkpoint(.part(let told, let start, let bytes, let total)) = report else {
+                return nil
+            }
+            #expect(told == PeerRequestID(4) && start == offset)
             return .some(bytes.map { ($0, total) })
         }
     }
@@ -66,8 +69,9 @@ import WAL
     ) throws -> Result<Keyspace, SnapshotRefused> {
         try runner.reports.next { report in
             switch report {
-            case .snapshotLoaded(let keyspace, reference): .success(keyspace)
-            case .snapshotFailed(reference, let reason): .failure(SnapshotRefused(reason: reason))
+            case .checkpoint(.snapshotLoaded(let keyspace, reference)): .success(keyspace)
+            case .checkpoint(.snapshotFailed(reference, let reason)):
+                .failure(SnapshotRefused(reason: reason))
             default: nil
             }
         }
@@ -204,7 +208,7 @@ import WAL
         try Files.makeFolder(blocked)
         runner.post(.write(keyspace(10), reference(10)))
         let why = try runner.reports.next {
-            if case .checkpointFailed(let reason) = $0 { reason } else { nil }
+            if case .checkpoint(.failed(let reason)) = $0 { reason } else { nil }
         }
         #expect(why.contains("own.tmp"))
         // A folder where a file should be can't be removed by `unlink`.

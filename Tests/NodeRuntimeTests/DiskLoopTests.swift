@@ -1,4 +1,5 @@
 import Consensus
+import NodeCore
 import Platform
 import Primitives
 import Testing
@@ -11,8 +12,8 @@ import WAL
 
     init() throws { folder = try Folder() }
 
-    private func reopened() throws -> WAL<PosixDisk> {
-        try WAL(disk: PosixDisk(), directory: folder.path, identity: identity, limits: smallLog)
+    private func reopened() throws -> WriteAheadLog<PosixDisk> {
+        try WriteAheadLog(disk: PosixDisk(), directory: folder.path, identity: identity, limits: smallLog)
     }
 
     @Test func `what is persisted is reported in order, with the messages that it carried`() throws {
@@ -31,7 +32,7 @@ import WAL
         var last: UInt64 = 0
         while last < 100 {
             let (sequence, messages) = try runner.reports.next { report in
-                if case .persisted(let sequence, let messages, _) = report {
+                if case .log(.persisted(let sequence, let messages), _) = report {
                     (sequence, messages)
                 } else {
                     nil
@@ -63,7 +64,7 @@ import WAL
         }
         #expect(throws: Reports.Missing.self) {
             try runner.reports.next(within: .milliseconds(30)) {
-                if case .persisted = $0 { true } else { nil }
+                if case .log(.persisted, _) = $0 { true } else { nil }
             }
         }
         disk.set { $0.stalls = false }
@@ -71,7 +72,9 @@ import WAL
         var sequences: [UInt64] = []
         while sequences.last != 50 {
             sequences.append(
-                try runner.reports.next { if case .persisted(let last, _, _) = $0 { last } else { nil } })
+                try runner.reports.next {
+                    if case .log(.persisted(let last, _), _) = $0 { last } else { nil }
+                })
         }
         #expect(sequences == [1, 50])
     }
@@ -91,7 +94,7 @@ import WAL
                 maxBytes: maxBytes)
             runner.post(.read(replicate))
             return try runner.reports.next { report in
-                guard case .logRead(let asked, let entries) = report else { return nil }
+                guard case .log(.read(let asked, let entries), _) = report else { return nil }
                 #expect(asked == replicate)
                 return entries
             }
@@ -103,7 +106,7 @@ import WAL
         #expect(try read(395..<402) == [])
         runner.post(.show(token: 5, LogIndex(400)..<LogIndex(401)))
         let shown = try runner.reports.next { report -> [Entry]? in
-            if case .logShown(5, let entries) = report { entries } else { nil }
+            if case .log(.shown(5, let entries), _) = report { entries } else { nil }
         }
         #expect(shown == [entry(400)])
     }
@@ -114,7 +117,7 @@ import WAL
         runner.post(.persist(Persist(sequence: 2, entries: (4...6).map { entry($0, term: 2) })))
         runner.post(.show(token: 1, LogIndex(1)..<LogIndex(7)))
         let shown = try runner.reports.next { report -> [Entry]? in
-            if case .logShown(1, let entries) = report { entries } else { nil }
+            if case .log(.shown(1, let entries), _) = report { entries } else { nil }
         }
         #expect(shown == (1...3).map { entry($0) } + (4...6).map { entry($0, term: 2) })
     }
@@ -126,7 +129,7 @@ import WAL
         func cut(_ below: UInt64) throws -> LogIndex {
             runner.post(.cut(below: LogIndex(below), reference(300)))
             return try runner.reports.next { report in
-                guard case .logCut(let told, let first) = report else { return nil }
+                guard case .log(.cut(let told, let first), _) = report else { return nil }
                 #expect(told == reference(300))
                 return first
             }
@@ -137,8 +140,12 @@ import WAL
         #expect(try cut(301) == first)
         runner.post(.show(token: 1, LogIndex(1)..<LogIndex(10)))
         runner.post(.show(token: 2, first..<LogIndex(601)))
-        let gone = try runner.reports.next { if case .logShown(1, let entries) = $0 { entries } else { nil } }
-        let kept = try runner.reports.next { if case .logShown(2, let entries) = $0 { entries } else { nil } }
+        let gone = try runner.reports.next {
+            if case .log(.shown(1, let entries), _) = $0 { entries } else { nil }
+        }
+        let kept = try runner.reports.next {
+            if case .log(.shown(2, let entries), _) = $0 { entries } else { nil }
+        }
         #expect(gone.isEmpty)
         #expect(kept == (first.rawValue...600).map { entry($0) })
         runner.stop()
@@ -157,7 +164,7 @@ import WAL
                     sequence: 2, hardState: state, resetTo: position, entries: [entry(51, term: 3)],
                     thenSend: [sign(9)])))
         let messages = try runner.reports.next {
-            if case .persisted(2, let sent, _) = $0 { sent } else { nil }
+            if case .log(.persisted(2, let sent), _) = $0 { sent } else { nil }
         }
         #expect(messages == [sign(9)])
         runner.stop()
@@ -172,28 +179,34 @@ import WAL
         try runner.persist(1, [entry(1)])
         disk.set { $0.writes = DiskError.noSpaceLeft }
         runner.post(.persist(Persist(sequence: 2, entries: [entry(2)], thenSend: [sign(2)])))
-        #expect(try runner.reports.next { if case .storage(let isShort) = $0 { isShort } else { nil } })
+        #expect(
+            try runner.reports.next { if case .log(.storage(let isShort), _) = $0 { isShort } else { nil } })
         runner.post(.persist(Persist(sequence: 3, entries: [entry(3)], thenSend: [sign(3)])))
         runner.post(.show(token: 1, LogIndex(1)..<LogIndex(4)))
         #expect(throws: Reports.Missing.self) {
             try runner.reports.next(within: .milliseconds(300)) {
-                if case .persisted = $0 { true } else { nil }
+                if case .log(.persisted, _) = $0 { true } else { nil }
             }
         }
         disk.set { $0.writes = nil }
         var sent: [UInt64] = []
         while sent.count < 2 {
             sent += try runner.reports.next { report -> [UInt64]? in
-                if case .persisted(_, let messages, _) = report { messages.compactMap(round) } else { nil }
+                if case .log(.persisted(_, let messages), _) = report {
+                    messages.compactMap(round)
+                } else {
+                    nil
+                }
             }
         }
         #expect(sent == [2, 3])
         let shown = try runner.reports.next {
-            if case .logShown(1, let entries) = $0 { entries } else { nil }
+            if case .log(.shown(1, let entries), _) = $0 { entries } else { nil }
         }
         #expect(shown == [entry(1), entry(2), entry(3)])
         // The news that there is room again comes when a spare could be made.
-        #expect(try !runner.reports.next { if case .storage(let isShort) = $0 { isShort } else { nil } })
+        #expect(
+            try !runner.reports.next { if case .log(.storage(let isShort), _) = $0 { isShort } else { nil } })
     }
 
     @Test func `a node with a full disk can be stopped`() throws {
@@ -202,10 +215,10 @@ import WAL
         try runner.persist(1, [entry(1)])
         disk.set { $0.writes = DiskError.noSpaceLeft }
         runner.post(.persist(Persist(sequence: 2, entries: [entry(2)], thenSend: [sign(2)])))
-        _ = try runner.reports.next { if case .storage(let isShort) = $0 { isShort } else { nil } }
+        _ = try runner.reports.next { if case .log(.storage(let isShort), _) = $0 { isShort } else { nil } }
         runner.stop()
         #expect(throws: Reports.Missing.self) {
-            try runner.reports.next(within: .zero) { if case .persisted = $0 { true } else { nil } }
+            try runner.reports.next(within: .zero) { if case .log(.persisted, _) = $0 { true } else { nil } }
         }
         #expect(try reopened().terms.lastIndex == LogIndex(1))
     }
@@ -217,9 +230,9 @@ import WAL
         disk.set { $0.writes = DiskError.noSpaceLeft }
         let position = LogPosition(index: LogIndex(50), term: Term(3))
         runner.post(.persist(Persist(sequence: 2, resetTo: position)))
-        _ = try runner.reports.next { if case .storage(let isShort) = $0 { isShort } else { nil } }
+        _ = try runner.reports.next { if case .log(.storage(let isShort), _) = $0 { isShort } else { nil } }
         disk.set { $0.writes = nil }
-        _ = try runner.reports.next { if case .persisted(2, _, _) = $0 { true } else { nil } }
+        _ = try runner.reports.next { if case .log(.persisted(2, _), _) = $0 { true } else { nil } }
         runner.stop()
         #expect(try reopened().terms.firstIndex == LogIndex(51))
     }
@@ -233,7 +246,7 @@ import WAL
         let reason = try runner.reports.next { report -> String? in
             switch report {
             case .fatal(let reason): reason
-            case .persisted: "it was acknowledged"
+            case .log(.persisted, _): "it was acknowledged"
             default: nil
             }
         }
@@ -242,7 +255,7 @@ import WAL
         runner.post(.persist(Persist(sequence: 3, entries: [entry(3)])))
         runner.stop()
         #expect(throws: Reports.Missing.self) {
-            try runner.reports.next(within: .zero) { if case .persisted = $0 { true } else { nil } }
+            try runner.reports.next(within: .zero) { if case .log(.persisted, _) = $0 { true } else { nil } }
         }
     }
 
@@ -262,13 +275,15 @@ import WAL
         let reports = try Reports(capacity: 1)
         let sender = try startThread(named: "sender", owning: reports.mailbox) { mailbox in
             for number in 1...100 as ClosedRange<UInt64> {
-                mailbox.deliver(.persisted(sequence: number, thenSend: [], took: .zero))
+                mailbox.deliver(.log(.persisted(sequence: number, thenSend: []), took: .zero))
             }
         }
         var sequences: [UInt64] = []
         while sequences.count < 100 {
             sequences.append(
-                try reports.next { if case .persisted(let sequence, _, _) = $0 { sequence } else { nil } })
+                try reports.next {
+                    if case .log(.persisted(let sequence, _), _) = $0 { sequence } else { nil }
+                })
         }
         sender.join()
         #expect(sequences == Array(1...100))

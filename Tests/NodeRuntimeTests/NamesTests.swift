@@ -150,8 +150,9 @@ import Testing
     }
 
     private static let emptyImport: ImportPlan = {
-        let api = API(
-            settings: API.Settings(nodeName: "n", advertisedURL: "http://n:1", clusterName: "c", version: "0")
+        let api = NativeAPI(
+            settings: NativeAPI.Settings(
+                nodeName: "n", advertisedURL: "http://n:1", clusterName: "c", version: "0")
         )
         let line = Array(#"{"key":"a","value":"b"}"#.utf8)
         let fields = [

@@ -1,4 +1,5 @@
 import Consensus
+import NodeCore
 import Platform
 import Primitives
 import Replication
@@ -46,7 +47,8 @@ import WAL
     private func prepare(entries count: UInt64, committed: UInt64, after base: UInt64 = 0) throws {
         var data = try DataFolder(disk: disk, path: configuration.dataDirectory)
         try data.initialise(as: identity, limits: smallLog)
-        var log = try WAL(disk: disk, directory: data.logDirectory, identity: identity, limits: smallLog)
+        var log = try WriteAheadLog(
+            disk: disk, directory: data.logDirectory, identity: identity, limits: smallLog)
         if base > 0 { try log.reset(to: LogPosition(index: LogIndex(base), term: Term(1))) }
         let state = HardState(term: Term(4), vote: NodeID(3), commit: LogIndex(committed))
         let entries = count > base ? (base + 1...count).map(command) : []
@@ -74,7 +76,7 @@ import WAL
     }
 
     private func restored() throws -> Found {
-        let restored = try restore(configuration, roster, disk: disk, seed: 1)
+        let restored = try restore(configuration, roster, disk: disk, seed: 1, now: .zero)
         return Found(replica: restored.replica, notes: restored.notes)
     }
 
@@ -171,18 +173,18 @@ import WAL
         try prepare(entries: 1, committed: 1)
         configuration.name = "c"
         #expect(throws: StartError.self) {
-            _ = try restore(configuration, try Roster(configuration), disk: disk, seed: 1)
+            _ = try restore(configuration, try Roster(configuration), disk: disk, seed: 1, now: .zero)
         }
         configuration.name = "b"
         configuration.clusterName = "other"
         #expect(throws: StartError.self) {
-            _ = try restore(configuration, try Roster(configuration), disk: disk, seed: 1)
+            _ = try restore(configuration, try Roster(configuration), disk: disk, seed: 1, now: .zero)
         }
         #expect(failure() == "started")
     }
 
     @Test func `a folder that is in use is refused`() throws {
-        let running = try restore(configuration, roster, disk: disk, seed: 1)
+        let running = try restore(configuration, roster, disk: disk, seed: 1, now: .zero)
         #expect(failure().contains("in use by another process"))
         _ = running.folder.path
     }

@@ -5,6 +5,7 @@ import Consensus
 import Glibc
 import HTTP
 import HTTPServer
+import NodeCore
 import Platform
 import Primitives
 import Replication
@@ -35,16 +36,16 @@ final class Folder {
 }
 
 /// Segments of 16 KiB, so that a few entries fill one.
-let smallLog = LogLimits(
+let smallLog = WAL.Limits(
     segmentBytes: 16 << 10, spareSliceBytes: 4 << 10, markSpacing: 1 << 10, readBytes: 4 << 10)
 
 let identity = FolderIdentity(
     cluster: ClusterID(7), node: NodeID(1), nodeName: "n1", group: .first, salt: 0x5a17)
 
 /// A new, empty log in the folder.
-func newLog<D: Disk>(in folder: Folder, on disk: D) throws -> WAL<D> {
-    try WAL.create(disk: disk, directory: folder.path, identity: identity, limits: smallLog)
-    return try WAL(disk: disk, directory: folder.path, identity: identity, limits: smallLog)
+func newLog<D: Disk>(in folder: Folder, on disk: D) throws -> WriteAheadLog<D> {
+    try WriteAheadLog.create(disk: disk, directory: folder.path, identity: identity, limits: smallLog)
+    return try WriteAheadLog(disk: disk, directory: folder.path, identity: identity, limits: smallLog)
 }
 
 func entry(_ index: UInt64, term: UInt64 = 1, bytes: Int = 100) -> Entry {
@@ -118,23 +119,23 @@ final class Reports {
 
 /// A ``DiskLoop`` on a thread of its own.
 final class DiskRunner {
-    let inbox: Mailbox<DiskCommand>
+    let inbox: Mailbox<LogCommand>
     let reports: Reports
     private var thread: OwnedThread?
 
-    init<D: Disk & Sendable>(_ log: consuming WAL<D>) throws {
+    init<D: Disk & Sendable>(_ log: consuming WriteAheadLog<D>) throws {
         inbox = try Mailbox(capacity: 1024)
         reports = try Reports()
         let loop = DiskLoop(log: log, inbox: inbox, reports: reports.mailbox)
         thread = try startThread(named: "disk", owning: loop) { $0.run() }
     }
 
-    func post(_ command: DiskCommand) { inbox.deliver(command) }
+    func post(_ command: LogCommand) { inbox.deliver(command) }
 
     /// Posts entries and waits until they are on disk.
     func persist(_ sequence: UInt64, _ entries: [Entry], hardState: HardState? = nil) throws {
         post(.persist(Persist(sequence: sequence, hardState: hardState, entries: entries)))
-        _ = try reports.next { if case .persisted(sequence, _, _) = $0 { true } else { nil } }
+        _ = try reports.next { if case .log(.persisted(sequence, _), _) = $0 { true } else { nil } }
     }
 
     func stop() {

@@ -11,8 +11,8 @@ import Testing
 @Suite struct WaitersTests {
     private var waiters = Waiters()
     private var store = Keyspace()
-    private let api = API(
-        settings: API.Settings(
+    private let api = NativeAPI(
+        settings: NativeAPI.Settings(
             nodeName: "n1", advertisedURL: "http://n1:1", clusterName: "test", version: "0.1.0"))
 
     init() { _ = waiters.due(in: store, at: .zero) }

@@ -35,10 +35,13 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "Wire": (["Primitives", "JSON", "Consensus", "Replication"], [])
     ],
     [
+        "NodeCore": (["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"], [])
+    ],
+    [
         "NodeRuntime": (
             [
-                "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication", "Platform",
-                "Telemetry", "HTTPServer", "PeerTransport", "API",
+                "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication", "NodeCore",
+                "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API",
             ], ["Glibc"]
         )
     ],

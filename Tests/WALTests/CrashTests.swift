@@ -162,7 +162,7 @@ import WAL
             let disk = MemoryDisk()
             disk.crashAt = operation
             do {
-                try WAL.create(disk: disk, directory: directory, identity: identity, limits: small)
+                try WriteAheadLog.create(disk: disk, directory: directory, identity: identity, limits: small)
                 return #expect(operation > 5)
             } catch {
                 let next = disk.afterCrash(seed: UInt64(operation))
@@ -170,7 +170,8 @@ import WAL
                     let wal = try openLog(next)
                     #expect(wal.terms.isEmpty == true)
                 } catch WALError.absent {
-                    try WAL.create(disk: next, directory: directory, identity: identity, limits: small)
+                    try WriteAheadLog.create(
+                        disk: next, directory: directory, identity: identity, limits: small)
                 }
             }
         }

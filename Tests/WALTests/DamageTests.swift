@@ -23,7 +23,7 @@ import WAL
     }
 
     private func recover(_ disk: MemoryDisk) throws(WALError) -> Recovered {
-        try WAL.recover(disk: disk, directory: directory, identity: identity, limits: small)
+        try WriteAheadLog.recover(disk: disk, directory: directory, identity: identity, limits: small)
     }
 
     @Test func `a file cut at any byte gives a prefix, or is refused below the commit index`() throws {
@@ -129,7 +129,7 @@ import WAL
         ) { try recover(broken) }
         #expect(throws: WALError.absent(directory: directory)) { try recover(MemoryDisk()) }
         #expect(throws: WALError.alreadyExists(directory: directory)) {
-            try WAL.create(disk: disk, directory: directory, identity: identity, limits: small)
+            try WriteAheadLog.create(disk: disk, directory: directory, identity: identity, limits: small)
         }
     }
 
@@ -138,7 +138,7 @@ import WAL
         var other = identity
         other.node = NodeID(4)
         #expect(throws: WALError.foreign(file: Self.path, reason: "node 3, not 4")) {
-            try WAL.recover(disk: disk, directory: directory, identity: other, limits: small)
+            try WriteAheadLog.recover(disk: disk, directory: directory, identity: other, limits: small)
         }
         var newer = bytes
         newer[12] = 2

@@ -25,7 +25,8 @@ import WAL
         let survivor = disk.afterCrash(seed: 1)
         let folder = try DataFolder(disk: survivor, path: "/data")
         #expect(folder.identity == identity)
-        let wal = try WAL(disk: survivor, directory: folder.logDirectory, identity: identity, limits: small)
+        let wal = try WriteAheadLog(
+            disk: survivor, directory: folder.logDirectory, identity: identity, limits: small)
         #expect(wal.terms.isEmpty == true)
     }
 
@@ -127,7 +128,8 @@ import WAL
                 }
                 let stamped = folder.identity
                 let found = try #require(stamped)
-                let wal = try WAL(disk: next, directory: folder.logDirectory, identity: found, limits: small)
+                let wal = try WriteAheadLog(
+                    disk: next, directory: folder.logDirectory, identity: found, limits: small)
                 #expect(wal.terms.isEmpty == true)
             }
         }

@@ -154,7 +154,8 @@ import WAL
         try wal.append(entries: [placed(1, three), entry(2), placed(3, four), entry(4)])
         try wal.append(entries: [entry(3, term: 2), placed(4, three, term: 2)])
         try wal.sync()
-        let recovered = try WAL.recover(disk: disk, directory: directory, identity: identity, limits: small)
+        let recovered = try WriteAheadLog.recover(
+            disk: disk, directory: directory, identity: identity, limits: small)
         #expect(recovered.configurations.map(\.index) == [index(1), index(4)])
         #expect(recovered.configurations.map(\.configuration) == [three, three])
     }

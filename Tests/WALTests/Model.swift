@@ -22,16 +22,16 @@ func entries(_ range: ClosedRange<Int>, term: Int = 1, bytes: Int = 20) -> [Entr
 /// An empty log on a new disk.
 func makeDisk(limits: Limits = small) throws -> MemoryDisk {
     let disk = MemoryDisk()
-    try WAL.create(disk: disk, directory: directory, identity: identity, limits: limits)
+    try WriteAheadLog.create(disk: disk, directory: directory, identity: identity, limits: limits)
     return disk
 }
 
-func openLog(_ disk: MemoryDisk, limits: Limits = small) throws(WALError) -> WAL<MemoryDisk> {
-    try WAL(disk: disk, directory: directory, identity: identity, limits: limits)
+func openLog(_ disk: MemoryDisk, limits: Limits = small) throws(WALError) -> WriteAheadLog<MemoryDisk> {
+    try WriteAheadLog(disk: disk, directory: directory, identity: identity, limits: limits)
 }
 
 /// All entries the log has.
-func contents(_ wal: borrowing WAL<MemoryDisk>) throws -> [Entry] {
+func contents(_ wal: borrowing WriteAheadLog<MemoryDisk>) throws -> [Entry] {
     try wal.entries(from: wal.terms.firstIndex, to: wal.terms.lastIndex.next)
 }
 
@@ -55,7 +55,7 @@ struct Model: Equatable {
     }
 
     /// Whether an opened log holds this, beginning no later than after a cut below `cut`.
-    func matches(_ wal: borrowing WAL<MemoryDisk>, cut: LogIndex) -> Bool {
+    func matches(_ wal: borrowing WriteAheadLog<MemoryDisk>, cut: LogIndex) -> Bool {
         let log = wal.recovered.log
         guard log.lastIndex == last.index, wal.recovered.hardState == recoveredState,
             log.base.index >= base.index, log.firstIndex <= max(cut, base.index.next)
@@ -85,7 +85,7 @@ struct Tracker {
     var possible = [Model()]
     var cut = LogIndex.zero
 
-    mutating func perform(_ step: Step, on wal: inout WAL<MemoryDisk>) throws(WALError) {
+    mutating func perform(_ step: Step, on wal: inout WriteAheadLog<MemoryDisk>) throws(WALError) {
         switch step {
         case .append(let state, let entries):
             for entry in entries {
@@ -117,7 +117,9 @@ struct Tracker {
     }
 
     /// Demands that the log is one of those possible, and goes on from there.
-    mutating func expect(_ wal: borrowing WAL<MemoryDisk>, _ context: @autoclosure () -> String) -> Bool {
+    mutating func expect(_ wal: borrowing WriteAheadLog<MemoryDisk>, _ context: @autoclosure () -> String)
+        -> Bool
+    {
         for model in possible.reversed() where model.matches(wal, cut: cut) {
             current = model
             current.hardState = model.recoveredState
@@ -133,7 +135,7 @@ struct Tracker {
 }
 
 /// Opens the log; crashes at each operation of that, too, one after the other, if asked to.
-func reopen(_ disk: MemoryDisk, limits: Limits = small, crashing seed: UInt64? = nil) throws -> WAL<
+func reopen(_ disk: MemoryDisk, limits: Limits = small, crashing seed: UInt64? = nil) throws -> WriteAheadLog<
     MemoryDisk
 > {
     guard let seed else { return try openLog(disk, limits: limits) }

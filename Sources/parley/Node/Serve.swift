@@ -141,7 +141,7 @@ extension LogFormat: ExpressibleByArgument {}
 extension Logger {
     /// Logs what happened to a node. `parley dev` reads these lines, so the metadata are part of an
     /// interface.
-    fileprivate func info(_ event: NodeEvent) {
+    fileprivate func info(_ event: NodeNews) {
         switch event {
         case .listening(let url):
             info("listening", metadata: ["event": "listening", "url": "\(url)"])

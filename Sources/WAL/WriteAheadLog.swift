@@ -5,7 +5,7 @@ import Primitives
 ///
 /// Belongs to one thread; every call may block on the disk. What is written where, and what recovery makes of
 /// it, is in <doc:LogFormat>.
-public struct WAL<D: Disk>: ~Copyable {
+public struct WriteAheadLog<D: Disk>: ~Copyable {
     /// What was found when the log was opened.
     public let recovered: Recovered
     /// Whether no spare segment can be made for want of space: time to refuse client writes. What is left of
@@ -247,4 +247,4 @@ public struct WAL<D: Disk>: ~Copyable {
 }
 
 /// Only values, so that it may be made on one thread and used on another.
-extension WAL: Sendable where D: Sendable {}
+extension WriteAheadLog: Sendable where D: Sendable {}

@@ -1,17 +1,29 @@
-import API
 import Consensus
-import HTTPServer
 import Primitives
 import Replication
 import Store
 import Testing
 import Wire
 
-@testable import NodeRuntime
+@testable import NodeCore
+
+private func put(_ key: String, _ value: String, number: UInt64) -> Command {
+    Command(
+        requestID: RequestID(high: 1, low: number), time: WallTime(milliseconds: Int64(number)),
+        operation: .put(key: Array(key.utf8), value: Array(value.utf8), guard: nil, returnPrevious: false))
+}
+
+private func sign(_ round: UInt64) -> Message {
+    Message(from: NodeID(1), to: NodeID(2), term: Term(1), body: .heartbeatResponse(round: round))
+}
+
+extension Instant {
+    fileprivate static func milliseconds(_ count: Int) -> Instant { .zero + .milliseconds(count) }
+}
 
 /// A ``PeerLink`` behind a reference, because `#expect` can't call what mutates.
 @dynamicMemberLookup private final class Trial {
-    private var link = PeerLink(Roster.Member(id: NodeID(2), name: "n2", url: "http://n2:1"))
+    private var link = PeerLink(NodeID(2))
 
     subscript<Value>(dynamicMember path: WritableKeyPath<PeerLink, Value>) -> Value {
         get { link[keyPath: path] }
@@ -23,7 +35,7 @@ import Wire
     func note(_ envelope: Envelope, at now: Instant) -> Bool { link.note(envelope, at: now) }
     func hold(_ request: PeerLink.Held) { link.hold(request) }
     func scheduleHeld(after sequence: UInt64) { link.scheduleHeld(after: sequence) }
-    func forget(_ connection: ConnectionID) { link.forget(connection) }
+    func forget(_ request: PeerRequestID) { link.forget(request) }
     func nextAnswer(durable: UInt64, at now: Instant) -> (PeerLink.Held, [PeerMessage], batch: UInt64)? {
         link.nextAnswer(durable: durable, at: now)
     }
@@ -53,10 +65,10 @@ private final class Window {
 
     private func numbers(_ requests: [RequestID]) -> [UInt64] { requests.map(\.low) }
 
-    private func hold(_ slot: UInt32, at now: Int) {
+    private func hold(_ number: UInt64, at now: Int) {
         link.hold(
             PeerLink.Held(
-                connection: connection(slot), since: .milliseconds(now), releaseAfter: .max, wantsJSON: false)
+                id: PeerRequestID(number), since: .milliseconds(now), releaseAfter: .max, wantsJSON: false)
         )
     }
 
@@ -74,7 +86,7 @@ private final class Window {
         #expect(link.nextAnswer(durable: 6, at: .milliseconds(1)) == nil)
         #expect(link.enqueue(.consensus(sign(1))).isEmpty)
         let (held, messages, _) = try #require(link.nextAnswer(durable: 7, at: .milliseconds(1)))
-        #expect(held.connection == connection(1))
+        #expect(held.id == PeerRequestID(1))
         #expect(messages == [.consensus(sign(1))])
         #expect(link.held.isEmpty && link.outbox.isEmpty)
         #expect(link.nextAnswer(durable: 100, at: .milliseconds(100)) == nil)
@@ -88,10 +100,10 @@ private final class Window {
         hold(3, at: 1)
         link.scheduleHeld(after: 0)
         // What wrote nothing need not wait, although it came last.
-        #expect(link.nextAnswer(durable: 6, at: .milliseconds(1))?.0.connection == connection(3))
-        #expect(link.nextAnswer(durable: 8, at: .milliseconds(1))?.0.connection == connection(1))
+        #expect(link.nextAnswer(durable: 6, at: .milliseconds(1))?.0.id == PeerRequestID(3))
+        #expect(link.nextAnswer(durable: 8, at: .milliseconds(1))?.0.id == PeerRequestID(1))
         #expect(link.nextAnswer(durable: 8, at: .milliseconds(1)) == nil)
-        #expect(link.nextAnswer(durable: 9, at: .milliseconds(1))?.0.connection == connection(2))
+        #expect(link.nextAnswer(durable: 9, at: .milliseconds(1))?.0.id == PeerRequestID(2))
     }
 
     @Test func `an answer is not held for longer than the limit`() {
@@ -101,20 +113,18 @@ private final class Window {
         link.scheduleHeld(after: 7)
         #expect(link.deadline == .milliseconds(15))
         #expect(link.nextAnswer(durable: 0, at: .milliseconds(14)) == nil)
-        #expect(link.nextAnswer(durable: 0, at: .milliseconds(15))?.0.connection == connection(1))
+        #expect(link.nextAnswer(durable: 0, at: .milliseconds(15))?.0.id == PeerRequestID(1))
         #expect(link.deadline == .milliseconds(17))
         #expect(link.nextAnswer(durable: 0, at: .milliseconds(15)) == nil)
-        #expect(link.nextAnswer(durable: 0, at: .milliseconds(17))?.0.connection == connection(2))
+        #expect(link.nextAnswer(durable: 0, at: .milliseconds(17))?.0.id == PeerRequestID(2))
     }
 
     @Test func `an answer to a closed connection is dropped`() {
         hold(1, at: 0)
         hold(2, at: 0)
-        link.connections = [connection(1), connection(2)]
-        link.forget(connection(1))
+        link.forget(PeerRequestID(1))
         link.scheduleHeld(after: 0)
-        #expect(link.connections == [connection(2)])
-        #expect(link.nextAnswer(durable: 0, at: .zero)?.0.connection == connection(2))
+        #expect(link.nextAnswer(durable: 0, at: .zero)?.0.id == PeerRequestID(2))
         #expect(link.nextAnswer(durable: 0, at: .milliseconds(9)) == nil)
     }
 

@@ -1,16 +1,14 @@
-// One node's dealings with one other: what waits to be told, what is on its way, what was heard. A value
-// without sockets; the node loop carries the bytes.
+// One node's dealings with one other: what waits to be told, what is on its way, what was heard.
 import Consensus
-import HTTPServer
-import Primitives
-import Replication
+public import Primitives
+public import Replication
 import Wire
 
 /// The node's dealings with one peer.
-struct PeerLink {
+public struct PeerLink: Sendable {
     /// A request of the peer that is not answered yet.
     struct Held {
-        var connection: ConnectionID
+        var id: PeerRequestID
         var since: Instant
         /// The answer waits until this much is on disk, so that it can tell so.
         var releaseAfter: UInt64
@@ -29,27 +27,30 @@ struct PeerLink {
         var batchBytes = 4 << 20
     }
 
-    let id: NodeID
-    let name: String
-    let url: String
+    /// The peer.
+    public let id: NodeID
     let limits = Limits()
-    private(set) var outbox: [PeerMessage] = []
+    /// Messages that wait to be sent.
+    public private(set) var outbox: [PeerMessage] = []
     private(set) var held: [Held] = []
     private(set) var inFlight: [UInt64: InFlight] = [:]
-    /// Connections on which the peer has talked to us.
-    var connections: Set<ConnectionID> = []
     private var lastBatch: UInt64 = 0
     private var seen = BatchWindow()
 
-    /// Messages handed to the peer, heard from it, and dropped unsent.
-    private(set) var sent: UInt64 = 0
-    private(set) var received: UInt64 = 0
-    private(set) var dropped: UInt64 = 0
-    private(set) var failures: UInt64 = 0
-    private(set) var duplicates: UInt64 = 0
+    /// Messages handed to the peer.
+    public private(set) var sent: UInt64 = 0
+    /// Messages heard from it.
+    public private(set) var received: UInt64 = 0
+    /// Messages dropped unsent for want of room.
+    public private(set) var dropped: UInt64 = 0
+    /// Requests that got no answer.
+    public private(set) var failures: UInt64 = 0
+    /// Batches that had come before.
+    public private(set) var duplicates: UInt64 = 0
     /// Smoothed time from a request to its answer; includes the peer's disk when it waits for that.
-    private(set) var roundTrip: Instant.Span?
-    private(set) var lastHeard: Instant?
+    public private(set) var roundTrip: Instant.Span?
+    /// When it was last heard.
+    public private(set) var lastHeard: Instant?
 
     struct InFlight {
         var since: Instant
@@ -57,16 +58,12 @@ struct PeerLink {
         var requests: [RequestID]
     }
 
-    init(_ member: Roster.Member) {
-        id = member.id
-        name = member.name
-        url = member.url
-    }
+    init(_ id: NodeID) { self.id = id }
 
     /// Whether the last request got no answer.
-    private(set) var isFailing = false
+    public private(set) var isFailing = false
     /// Whether there is room for messages that nobody repeats.
-    var hasRoomForNotes: Bool { outbox.count < limits.outbox / 2 }
+    public var hasRoomForNotes: Bool { outbox.count < limits.outbox / 2 }
 
     /// Puts a message in line. Answers the forwarded writes that had to be given up for want of room.
     mutating func enqueue(_ message: PeerMessage) -> [RequestID] {
@@ -100,10 +97,7 @@ struct PeerLink {
         }
     }
 
-    mutating func forget(_ connection: ConnectionID) {
-        held.removeAll { $0.connection == connection }
-        connections.remove(connection)
-    }
+    mutating func forget(_ id: PeerRequestID) { held.removeAll { $0.id == id } }
 
     /// When ``nextAnswer(durable:at:)`` may have something to do without anything else happening.
     var deadline: Instant { held.first.map { $0.since + limits.hold } ?? .never }

@@ -3,7 +3,7 @@
 public import Consensus
 public import Primitives
 
-extension WAL {
+extension WriteAheadLog {
     /// The entries from `from` up to but not including `to`, as many as there are and as fit in `maxBytes` of
     /// payload, but at least one if there is one. Sees what is not synced yet. Each record's checksums are
     /// verified.

@@ -5,7 +5,7 @@ public import HTTP
 public import Primitives
 
 /// The native HTTP interface: requests to plans, outcomes to responses, without sockets or threads.
-public struct API: Sendable {
+public struct NativeAPI: Sendable {
     /// What the node's owner decided.
     public struct Settings: Sendable {
         /// This node's name.

@@ -3,7 +3,7 @@
 public import Consensus
 public import Primitives
 
-extension WAL {
+extension WriteAheadLog {
     /// Recycles the oldest segments that hold no entry at or above `index`. Syncs first.
     ///
     /// Call it when a checkpoint of everything below `index` is durable. Whole segments go, so the log

@@ -1,0 +1,217 @@
+// What is done with checkpoints, without the thread that does it: they are written from frozen keyspaces at a
+// limited rate, served to peers in parts, and those of a leader are received. All in small pieces.
+public import Consensus
+public import Primitives
+public import Store
+public import WAL
+
+/// What a node asks of the keeper of its checkpoints.
+public enum CheckpointCommand: Sendable {
+    /// Write this frozen state.
+    case write(Keyspace, SnapshotReference)
+    /// Read a part of a checkpoint for a peer.
+    case serve(PeerRequestID, LogPosition, offset: UInt64, count: UInt64)
+    /// The leader's snapshot is about to come.
+    case beginReceiving(SnapshotReference)
+    /// A part of it has come.
+    case receive(SnapshotReference, offset: UInt64, bytes: [UInt8], isLast: Bool)
+    /// End.
+    case stop
+}
+
+/// What the keeper of checkpoints has done.
+public enum CheckpointReport: Sendable {
+    /// A checkpoint is durable; the log may be cut below the older one that is kept.
+    case written(SnapshotReference, cutBelow: LogIndex, bytes: Int, took: Instant.Span)
+    /// A checkpoint could not be written.
+    case failed(String)
+    /// A part of a checkpoint for a peer; nil bytes if there is no such checkpoint.
+    case part(PeerRequestID, offset: UInt64, bytes: [UInt8]?, total: UInt64)
+    /// The leader's snapshot is durable and loaded.
+    case snapshotLoaded(Keyspace, SnapshotReference)
+    /// The leader's snapshot could not be had.
+    case snapshotFailed(SnapshotReference, String)
+}
+
+/// Carries out what a node asks about its checkpoints.
+public struct CheckpointKeeper<D: Disk>: ~Copyable {
+    /// At most so many bytes of a checkpoint are written in a second, so that the log's syncs don't wait for
+    /// them.
+    static var bytesPerSecond: Int { 16 << 20 }
+
+    private let store: CheckpointStore<D>
+    private let cluster: ClusterID
+    private let storeLimits: Store.Limits
+    private var writing: Writing?
+    private var receiving: Receiving?
+
+    /// A checkpoint in the making.
+    private struct Writing: ~Copyable {
+        var source: Store.CheckpointWriter
+        var file: WAL.CheckpointWriter<D>
+        var reference: SnapshotReference
+        var started: Instant
+    }
+
+    /// A snapshot that comes in.
+    private struct Receiving: ~Copyable {
+        var file: WAL.CheckpointWriter<D>
+        var reader: Store.CheckpointReader
+        var reference: SnapshotReference
+        var offset: UInt64
+    }
+
+    /// Takes over a folder of checkpoints. The limits of the store must be those of the group.
+    public init(
+        store: CheckpointStore<D>, cluster: ClusterID, storeLimits: Store.Limits = Store.Limits()
+    ) {
+        self.store = store
+        self.cluster = cluster
+        self.storeLimits = storeLimits
+    }
+
+    /// When ``write(at:into:)`` has something to do.
+    public private(set) var wake = Instant.never
+
+    /// Carries out commands. False if it was told to stop.
+    public mutating func take(
+        _ commands: [CheckpointCommand], at now: Instant, into reports: inout [CheckpointReport]
+    ) -> Bool {
+        for command in commands {
+            switch command {
+            case .write(let keyspace, let reference): begin(keyspace, reference, at: now, into: &reports)
+            case .serve(let request, let position, let offset, let count):
+                reports.append(serve(request, position, offset, count))
+            case .beginReceiving(let reference): beginReceiving(reference, into: &reports)
+            case .receive(let reference, let offset, let bytes, let isLast):
+                receive(reference, offset, bytes, isLast, into: &reports)
+            case .stop: return false
+            }
+        }
+        return true
+    }
+
+    // MARK: Writing
+
+    private mutating func begin(
+        _ keyspace: Keyspace, _ reference: SnapshotReference, at now: Instant,
+        into reports: inout [CheckpointReport]
+    ) {
+        do throws(DiskError) {
+            let file = try store.write(reference.position, from: .own)
+            let source = Store.CheckpointWriter(
+                keyspace, cluster: cluster, configuration: reference.configuration.encode())
+            writing = Writing(source: source, file: file, reference: reference, started: now)
+            wake = now
+        } catch {
+            reports.append(.failed("\(error)"))
+        }
+    }
+
+    /// Writes the next piece of a checkpoint, if one is being written and it is time.
+    public mutating func write(at now: Instant, into reports: inout [CheckpointReport]) {
+        guard now >= wake, var current = writing.take() else { return }
+        wake = .never
+        do throws(DiskError) {
+            guard let chunk = current.source.next() else {
+                let written = try current.file.finish()
+                try store.prune()
+                reports.append(
+                    .written(
+                        current.reference, cutBelow: try cutBelow(), bytes: written.bytes,
+                        took: now - current.started))
+                return
+            }
+            try current.file.append(chunk)
+            wake = max(now, current.started + Self.time(for: current.file.bytes))
+            writing = consume current
+        } catch {
+            try? current.file.abandon()
+            reports.append(.failed("\(error)"))
+        }
+    }
+
+    /// Below which entry the log may be cut: what the oldest checkpoint covers, if the newer ones may all
+    /// turn out damaged. While there is only one the log stays whole.
+    private func cutBelow() throws(DiskError) -> LogIndex {
+        let present = try store.list()
+        guard present.count >= store.kept, let oldest = present.last else { return .zero }
+        return oldest.position.index.next
+    }
+
+    private static func time(for bytes: Int) -> Instant.Span {
+        .microseconds(bytes / (bytesPerSecond / 1_000_000))
+    }
+
+    // MARK: Serving and receiving
+
+    private func serve(
+        _ request: PeerRequestID, _ position: LogPosition, _ offset: UInt64, _ count: UInt64
+    ) -> CheckpointReport {
+        do throws(DiskError) {
+            let reader = try store.read(position)
+            let total = reader.checkpoint.bytes
+            let bytes = offset < UInt64(total) ? try reader.read(at: Int(offset), count: Int(count)) : []
+            return .part(request, offset: offset, bytes: bytes, total: UInt64(total))
+        } catch {
+            return .part(request, offset: offset, bytes: nil, total: 0)
+        }
+    }
+
+    private mutating func beginReceiving(
+        _ reference: SnapshotReference, into reports: inout [CheckpointReport]
+    ) {
+        do throws(DiskError) {
+            if var old = receiving.take() { try old.file.abandon() }
+            receiving = Receiving(
+                file: try store.write(reference.position, from: .fetched),
+                reader: Store.CheckpointReader(limits: storeLimits),
+                reference: reference, offset: 0)
+        } catch {
+            reports.append(.snapshotFailed(reference, "\(error)"))
+        }
+    }
+
+    private mutating func receive(
+        _ reference: SnapshotReference, _ offset: UInt64, _ bytes: [UInt8], _ isLast: Bool,
+        into reports: inout [CheckpointReport]
+    ) {
+        guard var current = receiving.take() else { return }
+        guard current.reference == reference else {
+            receiving = consume current
+            return
+        }
+        var reason: String?
+        do {
+            guard offset == current.offset else { throw SnapshotProblem.gap }
+            current.offset += UInt64(bytes.count)
+            try current.reader.receive(bytes)
+            try current.file.append(bytes)
+            guard isLast else {
+                receiving = consume current
+                return
+            }
+            let keyspace = try current.reader.finish()
+            guard keyspace.appliedIndex == reference.position.index,
+                keyspace.appliedTerm == reference.position.term, current.reader.header?.cluster == cluster
+            else { throw SnapshotProblem.another }
+            _ = try current.file.finish()
+            try store.prune()
+            return reports.append(.snapshotLoaded(keyspace, reference))
+        } catch {
+            reason = "\(error)"
+            try? current.file.abandon()
+        }
+        if let reason { reports.append(.snapshotFailed(reference, reason)) }
+    }
+
+    private enum SnapshotProblem: Error, CustomStringConvertible {
+        case gap, another
+        var description: String {
+            switch self {
+            case .gap: "a part of it is missing"
+            case .another: "it is not the snapshot that was promised"
+            }
+        }
+    }
+}

@@ -1,4 +1,0 @@
-// Some names stand in several modules. A file that imports only one of them can say which is meant.
-import API
-
-typealias TransferResult = TransferOutcome
