@@ -11,8 +11,8 @@ used=$(($(ticks) - before))
 check "three idle nodes used $used hundredths of a second of CPU in 10 s (2 % of a core: 20)" [ "$used" -le 20 ]
 
 limit=$(ulimit -Hn)
-wanted=3000
-[ "$limit" != unlimited ] && [ "$limit" -lt 4000 ] && wanted=$((limit / 2))
+wanted=10000
+[ "$limit" != unlimited ] && [ "$limit" -lt 12000 ] && wanted=$((limit / 2))
 ulimit -n $((wanted + 500)) 2>/dev/null || wanted=500
 for n in $(seq "$wanted"); do exec {fd}<>"/dev/tcp/127.0.0.1/$PORT" || break; done
 check "$n idle connections are open" [ "$n" = "$wanted" ]
