@@ -70,6 +70,10 @@ public struct DataFolder<D: Disk>: ~Copyable {
             identity = try Self.contents(of: file, on: disk).map { text throws(DataFolderError) in
                 try IdentityText.parse(text, file: file)
             }
+            // A process that was killed may have given the file its name and not synced the folder. If a
+            // power failure took the name back later, the log would pass for the leftover of an unfinished
+            // attempt, and be removed.
+            if identity != nil { try Self.makeNamesDurable(in: path, on: disk) }
         } catch {
             disk.close(lock)
             throw error
@@ -81,6 +85,14 @@ public struct DataFolder<D: Disk>: ~Copyable {
     }
 
     deinit { disk.close(lock) }
+
+    private static func makeNamesDurable(in path: String, on disk: D) throws(DataFolderError) {
+        do {
+            try disk.syncDirectory(path)
+        } catch {
+            throw .disk(error)
+        }
+    }
 
     /// Refuses the folder if it belongs to another node. What isn't known yet (nil) is not compared.
     public func verify(
