@@ -143,7 +143,7 @@ extension NativeAPI {
         response.setField(
             "Access-Control-Allow-Headers",
             "authorization,content-type,if-match,if-none-match,idempotency-key,last-event-id,"
-                + "traceparent,prefer"
+                + "traceparent,tracestate,prefer"
         )
         response.setField("Access-Control-Max-Age", 600)
         return response

@@ -125,5 +125,5 @@ extension NativeAPI {
     static let exposedFields =
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
         + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, "
-        + "Parley-Leader, Parley-Term"
+        + "Parley-Leader, Parley-Term, Server-Timing, traceparent"
 }

@@ -111,5 +111,18 @@ enum Help {
 
             """
         ),
+        (
+            "tracing",
+            """
+            traceparent: 00-<trace>-<span>-01    a request as part of your trace (W3C Trace Context); tracestate too
+            The answer's traceparent has the node's own span. Writes that go to the leader, and messages, take the
+            trace along; log lines of level debug, and those of failed or slow requests, have trace_id and span_id.
+
+            explain adds Server-Timing with what the node measured, in milliseconds. Writes: queue, then beside each
+            other fsync (its own disk) and replicate (until committed), then apply; a node that asked the leader
+            knows only forward instead of the two. Reads: readindex. total is all of it.
+
+            """
+        ),
     ]
 }

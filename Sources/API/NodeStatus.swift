@@ -236,14 +236,20 @@ extension NodeStatus {
         public var body: [UInt8]
         /// When it arrived.
         public var time: WallTime
+        /// The sender's trace, if it told one.
+        public var trace: TraceContext?
 
         /// Makes an item.
-        public init(id: String, from: String, channel: String, body: [UInt8], time: WallTime) {
+        public init(
+            id: String, from: String, channel: String, body: [UInt8], time: WallTime,
+            trace: TraceContext? = nil
+        ) {
             self.id = id
             self.from = from
             self.channel = channel
             self.body = body
             self.time = time
+            self.trace = trace
         }
     }
 

@@ -250,6 +250,10 @@ extension NativeAPI {
             json.field("channel", item.channel)
             json.bytesField("body", item.body)
             json.field("time", item.time.rfc3339)
+            if let trace = item.trace {
+                json.field("traceparent", trace.traceparent)
+                if !trace.state.isEmpty { json.field("tracestate", trace.state) }
+            }
             json.endObject()
         }
         json.endArray()

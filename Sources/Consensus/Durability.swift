@@ -67,7 +67,8 @@ struct Durability: Sendable {
 
     /// The log was cut before `index`.
     mutating func truncate(from index: LogIndex) {
-        for place in underway.indices where underway[place].lastIndex >= index {
+        for place in underway.indices
+        where underway[place].lastIndex >= index && !isPlanted(.oldSyncCountsForNew) {
             underway[place].lastIndex = index.previous
         }
         self.index = min(self.index, index.previous)

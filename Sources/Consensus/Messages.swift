@@ -22,7 +22,9 @@ public struct LogPosition: Sendable, Hashable {
     /// Thesis 3.6.1: "If the logs have last entries with different terms, then the log with the later term is
     /// more up-to-date. If the logs end with the same term, then whichever log is longer is more up-to-date."
     public func isAtLeastAsUpToDate(as other: LogPosition) -> Bool {
-        term != other.term ? term > other.term : index >= other.index
+        if isPlanted(.comparesLogsAsVectors) { return term >= other.term && index >= other.index }
+        if isPlanted(.comparesLogLengths) { return index >= other.index }
+        return term != other.term ? term > other.term : index >= other.index
     }
 }
 

@@ -64,7 +64,7 @@ struct Progress: Sendable {
     /// The peer holds the leader's log up to `index`, which the leader still knows if `isInLog`. Returns
     /// whether that is news.
     mutating func matched(_ index: LogIndex, isInLog: Bool, at now: Instant) -> Bool {
-        let isNews = index > match
+        let isNews = index > match || isPlanted(.matchGoesBack)
         if isNews { match = index }
         switch state {
         case .probe where index.next >= next || isNews, .snapshot where isInLog:

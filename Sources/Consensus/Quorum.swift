@@ -17,7 +17,10 @@ public struct Quorum: Sendable, Equatable {
     }
 
     /// How many of `count` voters are more than half.
-    public static func majority(of count: Int) -> Int { count / 2 + 1 }
+    public static func majority(of count: Int) -> Int {
+        if isPlanted(.smallQuorum) || (isPlanted(.smallEvenQuorum) && count % 2 == 0) { return count / 2 }
+        return count / 2 + 1
+    }
 
     /// Whether those for which `agrees` holds decide. No voters never decide.
     public func isReached(by agrees: (NodeID) -> Bool) -> Bool {

@@ -47,7 +47,7 @@ extension Raft {
     private func refusal(of proposals: [Proposal]) -> ProposalRefusal? {
         guard let leadership else { return .notLeader }
         // Thesis 3.10: "The prior leader stops accepting new client requests."
-        guard leadership.transfer == nil else { return .transferring }
+        guard leadership.transfer == nil || isPlanted(.proposesDuringTransfer) else { return .transferring }
         let waiting = Int(log.lastIndex - commit)
         if waiting > 0 {
             let bytes = proposals.reduce(sizes.bytes(after: commit)) { $0 + $1.payload.count }
@@ -80,14 +80,17 @@ extension Raft {
         }
         // Thesis, figure 3.1: "Reply false if log doesn't contain an entry at prevLogIndex whose term matches
         // prevLogTerm".
-        guard log.contains(append.previous) else {
+        let skipsTerm = isPlanted(.skipsPreviousTerm) && append.previous.index <= log.lastIndex
+        guard log.contains(append.previous) || skipsTerm else {
             let hint = log.lastPosition(notAfter: append.previous)
             let response = AppendResponse(
                 previous: append.previous, outcome: .rejected(hint: hint, last: log.lastIndex))
             return send(.appendResponse(response), to: sender, into: &effects)
         }
         for entry in append.entries
-        where entry.index > log.lastIndex || log.term(at: entry.index) != entry.term {
+        where entry.index > log.lastIndex || log.term(at: entry.index) != entry.term
+            || isPlanted(.truncatesOnDuplicate)
+        {
             // "If an existing entry conflicts with a new one (same index but different terms), delete the
             // existing entry and all that follow it": but nothing else, for the message may be old and the
             // log already longer.
@@ -98,7 +101,8 @@ extension Raft {
         let lastNew = append.previous.index + UInt64(append.entries.count)
         acknowledge(upTo: lastNew, append.previous, to: sender, into: &effects)
         // "If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index of last new entry)".
-        commit = max(commit, min(append.commit, lastNew))
+        let end = isPlanted(.commitsBeyondMatch) ? log.lastIndex : lastNew
+        commit = max(commit, isPlanted(.commitsBeyondLog) ? append.commit : min(append.commit, end))
     }
 
     /// Tells the leader that the log is the same as its own up to `index`, as soon as that much is durable.
@@ -107,7 +111,7 @@ extension Raft {
     ) {
         let body = Message.Body.appendResponse(
             AppendResponse(previous: previous, outcome: .matched(upTo: index)))
-        if durability.index >= index {
+        if durability.index >= index || isPlanted(.acknowledgesTooEarly) {
             send(body, to: leader, into: &effects)
         } else {
             sendWhenDurable(body, to: leader)

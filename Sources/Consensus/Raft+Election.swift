@@ -9,7 +9,7 @@ extension Raft {
     /// Whether a leader was heard so recently that nobody else should be voted for.
     func hearsLeader(at now: Instant) -> Bool {
         if role == .leader { return true }
-        guard leader != nil, let leaderContact else { return false }
+        guard leader != nil, let leaderContact, !isPlanted(.forgetsLiveLeader) else { return false }
         return now - leaderContact < options.electionTimeout.lowerBound
     }
 
@@ -94,6 +94,7 @@ extension Raft {
             message.term > term && !hearsLeader(at: now) && request.last.isAtLeastAsUpToDate(as: log.last)
         let body = Message.Body.voteResponse(VoteResponse(granted: granted, isPreVote: true))
         guard granted else { return send(body, to: message.from, into: &effects) }
+        if isPlanted(.preVoteTakesVote) { vote = message.from }
         // Of two pre-candidates that meet, one lets the other go first, lest both become candidates and split
         // the vote.
         if role == .preCandidate && message.term == term.next
@@ -114,7 +115,9 @@ extension Raft {
     mutating func receiveVoteRequest(
         _ request: VoteRequest, from candidate: NodeID, at now: Instant, into effects: inout [Effect]
     ) {
-        let isFree = vote == candidate || (vote == nil && leader == nil)
+        let isFree =
+            vote == candidate || (vote == nil && leader == nil) || isPlanted(.votesTwice)
+            || (isPlanted(.leaderVotes) && role == .leader)
         guard isFree, request.last.isAtLeastAsUpToDate(as: log.last) else {
             let refusal = VoteResponse(granted: false, isPreVote: false)
             return send(.voteResponse(refusal), to: candidate, into: &effects)
@@ -130,7 +133,7 @@ extension Raft {
         // Thesis, figure 3.1: currentTerm and votedFor are "updated on stable storage before responding to
         // RPCs".
         let grant = Message.Body.voteResponse(VoteResponse(granted: true, isPreVote: false))
-        if durability.term == term && durability.vote == vote {
+        if durability.term == term && (durability.vote == vote || isPlanted(.voteNotAwaited)) {
             send(grant, to: candidate, into: &effects)
         } else {
             sendWhenDurable(grant, to: candidate)

@@ -20,7 +20,8 @@ extension Raft {
         // The question itself shows that its sender had not left this term when it asked, which was after its
         // reads began. Where sender and leader are a quorum, no other leader had been elected by then, and
         // nothing that this leader has not committed was acknowledged: the answer needs no heartbeats.
-        if isReady, configuration.quorum.isReached(by: { $0 == id || $0 == node }) {
+        let areQuorum = configuration.quorum.isReached { $0 == id || $0 == node }
+        if isReady, areQuorum || isPlanted(.answersQuestionAlone) {
             return send(.readIndexResponse(token: token, index: commit), to: node, into: &effects)
         }
         addRead(ReadRounds.Request(from: node, token: token), into: &effects)
@@ -43,7 +44,7 @@ extension Raft {
         // Thesis 6.4: "If the leader has not yet marked an entry from its current term committed, it waits
         // until it has done so. […] The leader saves its current commit index in a local variable readIndex."
         finishReads(into: &effects)  // A change of members may have made the quorum smaller.
-        guard isReady, leadership?.reads.canBegin == true else { return }
+        guard isReady || isPlanted(.readsBeforeNoop), leadership?.reads.canBegin == true else { return }
         leadership?.reads.begin(at: commit)
         // "The leader needs to make sure it hasn't been superseded by a newer leader of which it is unaware.
         // It issues a new round of heartbeats and waits for their acknowledgments from a majority of the
@@ -60,7 +61,9 @@ extension Raft {
 
     private var isRoundConfirmed: Bool {
         guard let leadership, leadership.reads.isUnderway else { return false }
-        let round = leadership.reads.number
+        let round = leadership.reads.number - (isPlanted(.oldRoundCounts) ? 1 : 0)
+        if isPlanted(.readsWithoutRound) { return true }
+        if isPlanted(.oneAnswerConfirmsRound) { return leadership.peers.contains { $0.round >= round } }
         return configuration.quorum.isReached { node in
             if node == id { return true }
             guard let place = leadership.place(of: node) else { return false }

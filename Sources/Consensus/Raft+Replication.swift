@@ -105,11 +105,12 @@ extension Raft {
         guard let leadership, leadership.mayCommit else { return }
         self.leadership?.mayCommit = false
         let held = configuration.quorum.greatest { node in
-            if node == id { return durability.index }
+            if node == id { return isPlanted(.leaderCountsUnsynced) ? log.lastIndex : durability.index }
             guard let place = leadership.place(of: node) else { return LogIndex.zero }
-            return leadership.peers[place].match
+            return isPlanted(.commitsWithoutQuorum) ? log.lastIndex : leadership.peers[place].match
         }
-        guard let held, held > commit, log.term(at: held) == term else { return }
+        guard let held, held > commit else { return }
+        guard log.term(at: held) == term || isPlanted(.commitsOldTerm) else { return }
         commit = held
         // Thesis 4.2.2: "a leader that is removed from the configuration steps down once the Cnew entry is
         // committed".
@@ -131,7 +132,7 @@ extension Raft {
 
     private mutating func sendHeartbeat(to place: Int, into effects: inout [Effect]) {
         guard let peer = leadership?.peers[place], let round = leadership?.reads.number else { return }
-        let known = min(peer.match, commit)
+        let known = isPlanted(.heartbeatTellsAll) ? commit : min(peer.match, commit)
         leadership?.peers[place].commitSent = max(peer.commitSent, known)
         let heartbeat = Heartbeat(commit: known, round: round, leaderCommit: commit)
         send(.heartbeat(heartbeat), to: peer.id, into: &effects)
@@ -149,7 +150,7 @@ extension Raft {
         guard let due = leadership?.nextHeartbeat, now >= due else { return }
         // Thesis 6.2: "a leader in Raft steps down if an election timeout elapses without a successful round
         // of heartbeats to a majority of its cluster".
-        guard hearsQuorum(at: now) else {
+        guard hearsQuorum(at: now) || isPlanted(.leadsWithoutQuorum) else {
             return enter(.follower, term, nil, because: .quorumLost, at: now, into: &effects)
         }
         leadership?.nextHeartbeat = now + options.heartbeatInterval

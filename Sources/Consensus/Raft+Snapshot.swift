@@ -8,7 +8,8 @@ extension Raft {
     /// ignored.
     mutating func compacted(_ reference: SnapshotReference, firstIndex: LogIndex) {
         let index = reference.position.index
-        if index > snapshot.position.index && index <= commit { snapshot = reference }
+        let isNewer = index > snapshot.position.index || isPlanted(.lateCheckpointReplacesNewer)
+        if isNewer && index <= commit { snapshot = reference }
         let first = max(firstIndex, LogIndex.zero.next)
         log.compact(upTo: min(first.previous, snapshot.position.index))
         // What is committed is never reverted, so of the committed configurations only the last matters.
@@ -32,7 +33,8 @@ extension Raft {
         if position.index <= commit { return acknowledge(upTo: commit, position, to: sender, into: &effects) }
         // Thesis, figure 5.3: "If existing log entry has same index and term as snapshot's last included
         // entry, retain log entries following it": then there is nothing to fetch either.
-        if log.contains(position) {
+        let isKept = isPlanted(.keepsContradictedLog) && position.index <= log.lastIndex
+        if log.contains(position) || isKept {
             acknowledge(upTo: position.index, position, to: sender, into: &effects)
             commit = position.index
             return
@@ -48,7 +50,7 @@ extension Raft {
         if fetch?.reference == reference { fetch = nil }
         let position = reference.position
         if position.index > snapshot.position.index { snapshot = reference }
-        if position.index > commit {
+        if position.index > commit || isPlanted(.installLowersCommit) {
             // Figure 5.3: "Discard the entire log", unless it holds the snapshot's last entry.
             if !log.contains(position) {
                 log = LogTerms(after: position)

@@ -82,6 +82,7 @@ public struct Raft: Sendable {
         if configuration.voters != [id] {
             electionDeadline = now + generator.next(in: options.electionTimeout)
         }
+        if isPlanted(.restartsAsleep) && term > .zero { electionDeadline = .never }
     }
 
     /// Takes in one event and appends what is to be done about it to `effects`. ``flush(at:into:)`` must
@@ -162,7 +163,7 @@ extension Raft {
             return receivePreVoteGrant(message, at: now, into: &effects)
         default: break
         }
-        if message.term < term { return receiveStale(message, into: &effects) }
+        if message.term < term && !isPlanted(.heedsOldTerms) { return receiveStale(message, into: &effects) }
         if message.term > term && !adoptTerm(of: message, at: now, into: &effects) { return }
         dispatch(message, at: now, into: &effects)
     }
@@ -200,7 +201,8 @@ extension Raft {
         case .voteRequest(let request):
             // Thesis 4.2.3: "if a server receives a RequestVote request within the minimum election timeout
             // of hearing from a current leader, it does not update its term or grant its vote."
-            if !request.isTransfer && hearsLeader(at: now) { return false }
+            let isTransfer = request.isTransfer && !isPlanted(.refusesTransferredVote)
+            if !isTransfer && hearsLeader(at: now) { return false }
             enter(
                 .follower, message.term, nil, because: .laterTerm(from: message.from), at: now, into: &effects
             )
@@ -238,7 +240,8 @@ extension Raft {
         _ body: Message.Body, to node: NodeID, term other: Term? = nil, into effects: inout [Effect]
     ) {
         let message = Message(from: id, to: node, term: other ?? term, body: body)
-        if durability.term == term { effects.append(.send(message)) } else { durability.append(message) }
+        let mayLeave = durability.term == term || isPlanted(.tellsTermTooEarly)
+        if mayLeave { effects.append(.send(message)) } else { durability.append(message) }
     }
 
     /// Sends a message when all that was persisted and appended so far is durable.

@@ -135,7 +135,8 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
     /// turn out damaged. While there is only one the log stays whole.
     private func cutBelow() throws(DiskError) -> LogIndex {
         let present = try store.list()
-        guard present.count >= store.kept, let oldest = present.last else { return .zero }
+        let oldest = isPlanted(.cutsToNewestCheckpoint) ? present.first : present.last
+        guard present.count >= store.kept, let oldest else { return .zero }
         return oldest.position.index.next
     }
 
@@ -195,7 +196,7 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
             guard keyspace.appliedIndex == reference.position.index,
                 keyspace.appliedTerm == reference.position.term, current.reader.header?.cluster == cluster
             else { throw SnapshotProblem.another }
-            _ = try current.file.finish()
+            if !isPlanted(.installsBeforeDurable) { _ = try current.file.finish() }
             try store.prune()
             return reports.append(.snapshotLoaded(keyspace, reference))
         } catch {

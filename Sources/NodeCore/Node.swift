@@ -140,8 +140,11 @@ public struct Node: Sendable {
         case .readLog(let replicate): pending.append(.log(.read(replicate)))
         case .checkpoint(let keyspace, let reference):
             pending.append(.checkpoint(.write(keyspace, reference)))
+            if isPlanted(.cutsBeforeCheckpoint) {
+                pending.append(.log(.cut(below: reference.position.index.next, reference)))
+            }
         case .fetchSnapshot(let reference, let source): fetch(reference, from: source, now, wall)
-        case .answered, .refused, .readable, .readRefused, .deliver, .transferEnded, .transition:
+        case .answered, .refused, .readable, .readRefused, .deliver, .traced, .transferEnded, .transition:
             pending.append(.client(effect))
         }
     }

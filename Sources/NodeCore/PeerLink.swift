@@ -78,7 +78,7 @@ public struct PeerLink: Sendable {
 
     /// Notes a batch of the peer; false if it was seen before.
     mutating func note(_ envelope: Envelope, at now: Instant) -> Bool {
-        guard seen.insert(envelope.batch, of: envelope.incarnation) else {
+        guard seen.insert(envelope.batch, of: envelope.incarnation) || isPlanted(.takesBatchTwice) else {
             duplicates += 1
             return false
         }
@@ -139,7 +139,7 @@ public struct PeerLink: Sendable {
         failures += 1
         isFailing = true
         guard let request = inFlight.removeValue(forKey: batch) else { return [] }
-        return reached ? [] : request.requests
+        return reached && !isPlanted(.takesSilenceForLoss) ? [] : request.requests
     }
 
     private mutating func nextBatch() -> UInt64 {

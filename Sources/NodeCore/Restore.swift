@@ -184,7 +184,10 @@ private func replay<D: Disk>(
         let first = base.keyspace.appliedIndex.next
         for entry in try log.entries(from: first, to: commit.next, maxBytes: 4 << 20) {
             logBytes += entry.payload.count + 40
+            let isAdopted =
+                isPlanted(.adoptsDamagedIndex) && base.damaged.contains { $0.index >= entry.index }
             switch entry.kind {
+            case .command where isAdopted: base.keyspace.skip(index: entry.index, term: entry.term)
             case .command:
                 _ = base.keyspace.apply(encoded: entry.payload, index: entry.index, term: entry.term)
             case .configuration:

@@ -56,6 +56,8 @@ public enum NodeNews: Sendable {
     case leader(name: String?, term: UInt64)
     /// Something that an operator should know.
     case warning(String)
+    /// Something was done for a request that its caller traces.
+    case request(RequestNews)
     /// It was told to stop and hands over.
     case stopping
 }

@@ -97,7 +97,7 @@ extension NodeLoop {
         status.inboxItems = messages.map { message in
             NodeStatus.InboxItem(
                 id: message.note.id.description, from: message.note.sender, channel: message.note.channel,
-                body: message.note.body, time: message.arrived)
+                body: message.note.body, time: message.arrived, trace: message.note.trace)
         }
         guard query.takes else { return }
         for message in messages { _ = inboxes.remove(upTo: message.order, alone: true) }
@@ -113,7 +113,7 @@ extension NodeLoop {
         var outcome = MessageOutcome(id: id.description, deliveries: [])
         for name in names {
             let bare = name.hasPrefix("node:") ? String(name.dropFirst(5)) : name
-            outcome.deliveries.append((name, deliver(plan, id, to: bare)))
+            outcome.deliveries.append((name, deliver(plan, id, traced[connection]?.trace, to: bare)))
         }
         var context = context()
         context.requestID = id
@@ -121,10 +121,11 @@ extension NodeLoop {
     }
 
     private mutating func deliver(
-        _ plan: MessagePlan, _ id: RequestID, to name: String
+        _ plan: MessagePlan, _ id: RequestID, _ trace: TraceContext?, to name: String
     ) -> MessageOutcome.Delivery {
         guard let member = roster.member(named: name) else { return .unknown }
-        let note = Note(sender: plan.from, recipient: name, channel: plan.channel, id: id, body: plan.body)
+        let note = Note(
+            sender: plan.from, recipient: name, channel: plan.channel, id: id, body: plan.body, trace: trace)
         guard member.id != roster.own else {
             inboxes.put(note, at: wall)
             waiters.isStirred = true

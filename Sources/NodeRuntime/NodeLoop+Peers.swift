@@ -28,7 +28,10 @@ extension NodeLoop {
     }
 
     private mutating func noteForwards(_ envelope: Envelope) {
-        for case .forward(let forward) in envelope.messages { metrics.forwarded(forward.commands.count) }
+        for case .forward(let forward) in envelope.messages {
+            metrics.forwarded(forward.commands.count)
+            if !writeTimes.isEmpty { writeTimes.noteForward(forward, at: Clock.now()) }
+        }
     }
 
     mutating func answer(_ request: PeerRequestID, _ envelope: Envelope, wantsJSON: Bool) {
@@ -116,6 +119,7 @@ extension NodeLoop {
     mutating func forget(_ connection: ConnectionID) {
         waiters.remove(connection)
         streams[connection] = nil
+        traced[connection] = nil
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {
             step(.peerRequestGone(PeerRequestID(connection)))
             if peerConnections[place].isEmpty { step(.peerDisconnected(node.links[place].id)) }

@@ -4,6 +4,7 @@ import Consensus
 import HTTP
 import HTTPServer
 import NodeCore
+import Platform
 import Primitives
 import Replication
 import Store
@@ -19,6 +20,10 @@ extension NodeLoop {
         if request.path.starts(with: "/peer/".utf8) { return handlePeer(request, on: connection) }
         let (plan, route) = api.planAndRoute(for: request)
         metrics.began(connection, route, request.method, at: now)
+        if let trace = api.trace(of: request) {
+            traced[connection] = TracedRequest(
+                trace, span: spans.next(), method: request.method, route: route, began: now)
+        }
         switch plan {
         case .answer(var response):
             api.complete(&response, context: context())
@@ -32,18 +37,30 @@ extension NodeLoop {
         }
     }
 
-    mutating func answer(_ connection: ConnectionID, _ response: Response) {
+    mutating func answer(_ connection: ConnectionID, _ response: consuming Response) {
         metrics.answered(connection, response.status, at: now)
+        if !traced.isEmpty { endTrace(of: connection, &response) }
         server.respond(to: connection, response, at: now, into: &inbound)
+    }
+
+    /// Begins an answer whose body comes in parts.
+    private mutating func stream(
+        _ connection: ConnectionID, _ head: consuming Response, _ lines: RangeLines
+    ) {
+        metrics.answered(connection, head.status, at: now)
+        endTrace(of: connection, &head)
+        if server.beginStream(connection, head, at: now) { streams[connection] = lines }
     }
 
     mutating func refuse(
         _ connection: ConnectionID, _ code: ProblemCode, _ traits: RequestTraits, detail: String? = nil,
-        requestID: RequestID? = nil, lag: Int64? = nil
+        requestID: RequestID? = nil, lag: Int64? = nil, explanation: AnswerContext.Explanation? = nil
     ) {
         var context = context()
         context.requestID = requestID
         context.lagMilliseconds = lag
+        context.explanation = explanation
+        traced[connection]?.problem = code
         answer(connection, api.problem(code, detail: detail, traits: traits, context: context))
     }
 
@@ -72,15 +89,21 @@ extension NodeLoop {
 extension NodeLoop {
     private mutating func write(_ plan: WritePlan, on connection: ConnectionID) {
         guard routes(plan.routing, plan.target, plan.traits, on: connection) else { return }
-        let token = requests.insert(.write(connection, plan, since: now))
+        let token = requests.insert(.write(connection, plan))
         let operation = plan.operation(at: node.replica.keyspace.revision)
-        submit(operation, token: token, id: requestIDs.next(at: wall), deadline: now + plan.timeout)
+        let id = requestIDs.next(at: wall)
+        if plan.traits.flags.contains(.explain) { writeTimes.begin(id, at: now) }
+        submit(operation, token: token, id: id, deadline: now + plan.timeout, on: connection)
     }
 
     private mutating func submit(
-        _ operation: Store.Operation, token: UInt64, id: RequestID, deadline: Instant
+        _ operation: Store.Operation, token: UInt64, id: RequestID, deadline: Instant,
+        on connection: ConnectionID
     ) {
-        step(.write(Write(token: token, requestID: id, operation: operation, deadline: deadline)))
+        let trace = traced.isEmpty ? nil : traced[connection]?.trace
+        let write = Write(
+            token: token, requestID: id, operation: operation, deadline: deadline, trace: trace)
+        step(.write(write))
     }
 
     private mutating func importLines(_ plan: ImportPlan, on connection: ConnectionID) {
@@ -103,15 +126,16 @@ extension NodeLoop {
         let batch = importing.plan.batches[importing.outcomes.count]
         let token = requests.insert(.importing(importing))
         submit(
-            batch.operation, token: token, id: requestIDs.next(at: wall), deadline: importing.deadline)
+            batch.operation, token: token, id: requestIDs.next(at: wall), deadline: importing.deadline,
+            on: importing.connection)
     }
 
     mutating func finishWrite(_ token: UInt64, _ id: RequestID, _ outcome: Outcome) {
         switch requests.remove(token) {
-        case .write(let connection, let plan, let since):
+        case .write(let connection, let plan):
             var context = context()
             context.requestID = id
-            if plan.traits.flags.contains(.explain) { context.explanation = explanation(ofWriteSince: since) }
+            if plan.traits.flags.contains(.explain) { context.explanation = explanation(of: id) }
             if node.replica.raft.role != .leader { context.servedBy = leaderHint?.name }
             answer(connection, api.render(write: plan, outcome: outcome, context: context))
         case .importing(var importing):
@@ -121,17 +145,18 @@ extension NodeLoop {
         }
     }
 
-    /// For `?explain`: how long the write took, and on the leader whose disks have it.
-    private func explanation(ofWriteSince since: Instant) -> AnswerContext.Explanation {
+    /// For `?explain`: where the time of a write went, and on the leader whose disks have it.
+    private mutating func explanation(of id: RequestID) -> AnswerContext.Explanation {
+        guard let times = writeTimes.finish(id) else { return .init() }
         var holders: [String] = []
-        if node.replica.raft.role == .leader {
-            let applied = node.replica.keyspace.appliedIndex
-            if node.replica.raft.durableIndex >= applied { holders.append(configuration.name) }
-            for peer in node.replica.raft.peers where peer.match >= applied {
+        if node.replica.raft.role == .leader, let index = times.index {
+            if node.replica.raft.durableIndex >= index { holders.append(configuration.name) }
+            for peer in node.replica.raft.peers where peer.match >= index {
                 if let name = roster.member(peer.id)?.name { holders.append(name) }
             }
         }
-        return .init(stages: [.init(name: "total", duration: now - since)], acknowledgedBy: holders)
+        let stages = times.stages(committed: turnEnd, answered: Clock.now())
+        return .init(stages: stages, acknowledgedBy: holders)
     }
 
     mutating func failWrite(_ token: UInt64, _ id: RequestID, _ refusal: WriteRefusal) {
@@ -144,7 +169,11 @@ extension NodeLoop {
             case .unknown: .outcomeUnknown
             }
         switch requests.remove(token) {
-        case .write(let connection, let plan, _): refuse(connection, code, plan.traits, requestID: id)
+        case .write(let connection, let plan):
+            let times = plan.traits.flags.contains(.explain) ? writeTimes.finish(id) : nil
+            let stages = times?.stages(committed: nil, answered: Clock.now())
+            refuse(
+                connection, code, plan.traits, requestID: id, explanation: stages.map { .init(stages: $0) })
         case .importing(var importing):
             importing.outcomes.append(.failed(code))
             // What follows was not tried: an import goes in order or not at all.
@@ -225,18 +254,27 @@ extension NodeLoop {
                 connection, .revision(wanted, plan), until: start + plan.freshness.timeout, plan.traits)
         }
         var context = readContext(given)
-        if plan.traits.flags.contains(.explain), let readIndex {
-            context.explanation = .init(stages: [.init(name: "readindex", duration: readIndex)])
+        if plan.traits.flags.contains(.explain) {
+            context.explanation = explanation(ofReadOn: connection, readIndex: readIndex)
         }
         switch api.render(read: plan, keyspace: node.replica.keyspace, context: context) {
         case .answer(let response): answer(connection, response)
-        case .stream(let head, let lines):
-            metrics.answered(connection, head.status, at: now)
-            guard server.beginStream(connection, head, at: now) else { return }
-            streams[connection] = lines
+        case .stream(let head, let lines): stream(connection, head, lines)
         case .wait:
             hold(connection, .change(plan), until: start + (plan.wait ?? .zero), plan.traits)
         }
+    }
+
+    /// For `?explain`: how long it took to be sure of the state, and all until now.
+    private func explanation(
+        ofReadOn connection: ConnectionID, readIndex: Instant.Span? = nil
+    ) -> AnswerContext.Explanation {
+        var stages: [AnswerContext.Explanation.Stage] = []
+        if let readIndex { stages.append(.init(name: "readindex", duration: readIndex)) }
+        if let start = metrics.start(on: connection) {
+            stages.append(.init(name: "total", duration: Clock.now() - start))
+        }
+        return .init(stages: stages)
     }
 
     /// Gives every long list its next part, if the client has taken most of the last one.
@@ -278,6 +316,7 @@ extension NodeLoop {
         guard !waiters.isFull else {
             return refuse(connection, .overloaded, traits, detail: "too many answers are held back")
         }
+        traced[connection]?.isHeld = true
         waiters.insert(Waiter(connection: connection, cause: cause, deadline: deadline))
     }
 
@@ -292,14 +331,16 @@ extension NodeLoop {
         let connection = waiter.connection
         switch waiter.cause {
         case .change(let plan):
-            let context = readContext(given(plan.freshness))
+            var context = readContext(given(plan.freshness))
+            if plan.traits.flags.contains(.explain) {
+                context.explanation = explanation(ofReadOn: connection)
+            }
             let result = api.render(
                 read: plan, keyspace: node.replica.keyspace, context: context, isFinal: isOver)
             switch result {
             case .wait: waiters.insert(waiter)
             case .answer(let response): answer(connection, response)
-            case .stream(let head, let lines):
-                if server.beginStream(connection, head, at: now) { streams[connection] = lines }
+            case .stream(let head, let lines): stream(connection, head, lines)
             }
         case .revision(let wanted, let plan):
             if node.replica.keyspace.revision >= wanted {

@@ -52,6 +52,16 @@ struct NodeLoop: ~Copyable {
     /// Long lists on their way, each made from one state of the store.
     var streams: [ConnectionID: RangeLines] = [:]
     var requestIDs: RequestIDs
+    /// The requests under way that have a trace.
+    var traced: [ConnectionID: TracedRequest] = [:]
+    /// Makes this node's spans.
+    var spans: SeededGenerator
+    /// When a traced request was last worth a warning.
+    var lastTrouble = Instant.zero
+    /// The writes under way that are to be explained.
+    var writeTimes = WriteTimes()
+    /// When the last turn began to end; kept while ``writeTimes`` has any.
+    var turnEnd = Instant.zero
     var inboxes: Inboxes
     var transitions = TransitionLog()
     var metrics: NodeMetrics
@@ -127,9 +137,11 @@ struct NodeLoop: ~Copyable {
     }
 
     private mutating func endTurn() {
+        if !writeTimes.isEmpty { turnEnd = Clock.now() }
         node.endTurn(at: now, wall: wall, into: &effects)
         for place in effects.indices { carryOut(effects[place]) }
         effects.removeAll(keepingCapacity: true)
+        if !writeTimes.isEmpty { writeTimes.noteCommit(node.replica.raft.commit, at: turnEnd) }
     }
 
     private mutating func drainMailbox() {
@@ -141,7 +153,13 @@ struct NodeLoop: ~Copyable {
     private mutating func carryOut(_ effect: NodeEffect) {
         switch effect {
         case .log(let command):
-            if case .persist(let persist) = command { metrics.persisting(persist) }
+            if case .persist(let persist) = command {
+                metrics.persisting(persist)
+                if !writeTimes.isEmpty {
+                    let leads = node.replica.raft.role == .leader
+                    writeTimes.notePersist(persist, leads: leads, at: Clock.now())
+                }
+            }
             disk.deliver(command)
         case .checkpoint(let command): checkpoints.deliver(command)
         case .post(let envelope): post(envelope)
@@ -159,9 +177,8 @@ struct NodeLoop: ~Copyable {
         case .refused(let token, let id, let refusal): failWrite(token, id, refusal)
         case .readable(let token): finishRead(token)
         case .readRefused(let token, let refusal): failRead(token, refusal)
-        case .deliver(let note):
-            inboxes.put(note, at: wall)
-            waiters.isStirred = true
+        case .deliver(let note): put(note)
+        case .traced(let id, let trace, let peer, let reason): tell(id, trace, from: peer, reason)
         case .transferEnded(let target, let outcome): endTransfer(to: target, outcome)
         case .transition(let transition): note(transition)
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: break  // The node has seen to them.
@@ -179,7 +196,9 @@ struct NodeLoop: ~Copyable {
 
     private mutating func take(_ news: LogReport, _ took: Instant.Span) {
         switch news {
-        case .persisted: metrics.synced(took)
+        case .persisted(let sequence, _):
+            metrics.synced(took)
+            if !writeTimes.isEmpty { writeTimes.noteDurable(sequence, at: now) }
         case .shown(let token, let entries): showLog(token, entries)
         case .size(let bytes): metrics.logBytes = bytes
         case .storage(let isShort):

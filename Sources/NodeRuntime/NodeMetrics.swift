@@ -117,6 +117,12 @@ struct NodeMetrics {
         underWay[slot] = UnderWay(route: route, method: method, began: now)
     }
 
+    /// When the request under way on a connection was understood.
+    func start(on connection: ConnectionID) -> Instant? {
+        let slot = Int(connection.slot)
+        return slot < underWay.count ? underWay[slot]?.began : nil
+    }
+
     /// The request under way on a connection was answered, or its answer has begun.
     mutating func answered(_ connection: ConnectionID, _ status: Int, at now: Instant) {
         if status == 504 { metrics.increment(unknownOutcomes) }

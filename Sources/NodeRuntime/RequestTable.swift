@@ -7,7 +7,7 @@ import Store
 /// A request that waits for the replica.
 enum PendingRequest {
     /// A write of one command.
-    case write(ConnectionID, WritePlan, since: Instant)
+    case write(ConnectionID, WritePlan)
     /// An import; its commands are committed one after the other.
     case importing(Importing)
     /// A read that waits until it may be answered.

@@ -123,6 +123,7 @@ extension NodeLoop {
             incarnation: incarnation)
         peerConnections = [Set<ConnectionID>](repeating: [], count: roster.peers.count)
         requestIDs = RequestIDs(seed: seed)
+        spans = SeededGenerator(seed: Entropy.seed())
         inboxes = Inboxes()
         metrics = NodeMetrics()
     }

@@ -23,6 +23,7 @@ struct EntryCache: Sendable {
     /// Adds entries that follow each other; what stands at or above the first one's index gives way.
     mutating func append(_ added: [Entry]) {
         guard let first = added.first else { return }
+        if isPlanted(.cacheKeepsReplaced), let lastIndex, lastIndex >= first.index { return }
         while let last = entries.last, count > 0, last.index >= first.index {
             bytes -= last.payload.count + Self.overhead
             entries.removeLast()

@@ -25,11 +25,28 @@ public struct Forward: Sendable, Equatable {
     public var term: Term
     /// Encoded commands, to be proposed in this order.
     public var commands: [[UInt8]]
+    /// The traces of those commands that have one, in the order of the commands.
+    public var traces: [Traced]
+
+    /// Which trace a command belongs to. It goes with the command to the leader, but not into the log.
+    public struct Traced: Sendable, Equatable {
+        /// The command's place among the commands.
+        public var place: Int
+        /// Its trace, with the span of the node that passes it on.
+        public var trace: TraceContext
+
+        /// Makes the pair.
+        public init(place: Int, trace: TraceContext) {
+            self.place = place
+            self.trace = trace
+        }
+    }
 
     /// Makes a message of these parts.
-    public init(term: Term, commands: [[UInt8]]) {
+    public init(term: Term, commands: [[UInt8]], traces: [Traced] = []) {
         self.term = term
         self.commands = commands
+        self.traces = traces
     }
 
     /// The requests that the commands belong to.
@@ -75,13 +92,19 @@ public struct Note: Sendable, Equatable {
     public var id: RequestID
     /// The content.
     public var body: [UInt8]
+    /// The trace that it belongs to, if any.
+    public var trace: TraceContext?
 
     /// Makes a message of these parts.
-    public init(sender: String, recipient: String, channel: String, id: RequestID, body: [UInt8]) {
+    public init(
+        sender: String, recipient: String, channel: String, id: RequestID, body: [UInt8],
+        trace: TraceContext? = nil
+    ) {
         self.sender = sender
         self.recipient = recipient
         self.channel = channel
         self.id = id
         self.body = body
+        self.trace = trace
     }
 }

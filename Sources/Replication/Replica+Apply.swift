@@ -6,11 +6,16 @@ extension Replica {
     /// Applies what is committed, up to the limit of one turn, and answers the clients that wait for it.
     mutating func applyCommitted(at now: Instant, into effects: inout [ReplicaEffect]) {
         var budget = limits.appliesPerTurn
-        while keyspace.appliedIndex < raft.commit, budget > 0 {
+        var end = isPlanted(.appliesUncommitted) ? raft.lastIndex : raft.commit
+        if isPlanted(.appliesDurable) { end = raft.durableIndex }
+        while keyspace.appliedIndex < end, budget > 0 {
             budget -= 1
             let index = keyspace.appliedIndex.next
-            guard let entry = cache[index] else {
+            guard var entry = cache[index] else {
                 preconditionFailure("entry \(index) is committed (\(raft.commit)) but not in memory")
+            }
+            if isPlanted(.appliesByOwnClock) {
+                Command.setTime(WallTime(milliseconds: now.nanoseconds / 1_000_000), in: &entry.payload)
             }
             if entry.term > appliedTerm { enter(entry.term, at: now) }
             switch entry.kind {
@@ -39,7 +44,8 @@ extension Replica {
     private mutating func enter(_ term: Term, at now: Instant) {
         appliedTerm = term
         guard !writes.isEmpty else { return }
-        for id in writes.sent(before: term) { writes.markUnsent(id, until: now + limits.leaderWait) }
+        let fence = isPlanted(.resendsWithoutFence) ? term.next : term
+        for id in writes.sent(before: fence) { writes.markUnsent(id, until: now + limits.leaderWait) }
     }
 
     /// Remembers how far the leader said it had committed. Messages overtake each other, so the greatest
@@ -75,7 +81,8 @@ extension Replica {
         else { return }
         isCheckpointing = true
         logBytesSinceCheckpoint = 0
-        let position = LogPosition(index: keyspace.appliedIndex, term: keyspace.appliedTerm)
+        var position = LogPosition(index: keyspace.appliedIndex, term: keyspace.appliedTerm)
+        if isPlanted(.misnamesCheckpoint) { position = raft.lastPosition }
         let reference = SnapshotReference(position: position, configuration: configuration)
         effects.append(.checkpoint(keyspace, reference))
     }
@@ -87,7 +94,7 @@ extension Replica {
     ) {
         let position = reference.position
         if position.index > checkpoint.position.index { checkpoint = reference }
-        if position.index > keyspace.appliedIndex {
+        if position.index > keyspace.appliedIndex || isPlanted(.installsOlderSnapshot) {
             keyspace = loaded
             appliedTerm = max(appliedTerm, position.term)
             configuration = reference.configuration
@@ -95,7 +102,7 @@ extension Replica {
             // A snapshot hides which commands it holds: writes that were on their way may be among them, but
             // not those of a later term than its last entry's.
             for id in writes.sent(before: position.term.next) {
-                if writes[id]?.isRefused == true {
+                if writes[id]?.isRefused == true || isPlanted(.resendsAfterInstall) {
                     writes.markUnsent(id, until: now + limits.leaderWait)
                 } else if let pending = writes.remove(id) {
                     effects.append(.refused(token: pending.token, id, .unknown))

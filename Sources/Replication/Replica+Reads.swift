@@ -44,9 +44,10 @@ struct PendingReads: Sendable {
     }
 
     mutating func insert(_ read: Pending) {
-        waiting.append(read)
         count += 1
         earliestDeadline = min(earliestDeadline, min(read.deadline, read.leaderDeadline))
+        if isPlanted(.joinsOldQuestion), !rounds.isEmpty { return rounds[0].reads.append(read) }
+        waiting.append(read)
     }
 
     /// Begins a round for all that wait, and returns its token.
@@ -152,7 +153,7 @@ extension Replica {
     mutating func finishRound(_ token: UInt64, at index: LogIndex, into effects: inout [ReplicaEffect]) {
         heardCommit = max(heardCommit, index)
         guard let ready = reads.endRound(token) else { return }
-        if keyspace.appliedIndex >= index {
+        if keyspace.appliedIndex >= index || isPlanted(.readsBeforeApplied) {
             release(ready, into: &effects)
         } else {
             reads.barriers.append(PendingReads.Barrier(index: index, reads: ready))

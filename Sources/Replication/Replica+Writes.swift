@@ -9,6 +9,7 @@ struct PendingWrites: Sendable {
         var payload: [UInt8]
         var deadline: Instant
         var mayForward: Bool
+        var trace: TraceContext?
         /// Until when it waits for a leader.
         var leaderDeadline: Instant
         /// The term in which it was proposed or forwarded; nil while it certainly is in no log.
@@ -133,13 +134,15 @@ extension Replica {
         writes.insert(
             PendingWrites.Pending(
                 token: write.token, payload: command.encode(), deadline: write.deadline,
-                mayForward: write.mayForward, leaderDeadline: now + limits.leaderWait),
+                mayForward: write.mayForward, trace: write.trace, leaderDeadline: now + limits.leaderWait),
             as: write.requestID)
     }
 
     /// Whether there is a leader that takes writes. While leadership is handed over they wait for the next
     /// one.
-    var canSubmit: Bool { raft.leader != nil && raft.transferTarget == nil }
+    var canSubmit: Bool {
+        raft.leader != nil && (raft.transferTarget == nil || isPlanted(.proposesDuringTransfer))
+    }
 
     /// Gives every waiting write to the leader, if there is one.
     mutating func submitWaiting(at now: Instant, into effects: inout [ReplicaEffect]) {
@@ -186,7 +189,11 @@ extension Replica {
             if size + pending.payload.count > limits.forwardBytes, !forward.commands.isEmpty {
                 effects.append(.send(.forward(forward), to: leader))
                 forward.commands.removeAll(keepingCapacity: true)
+                forward.traces = []
                 size = 0
+            }
+            if let trace = pending.trace {
+                forward.traces.append(Forward.Traced(place: forward.commands.count, trace: trace))
             }
             forward.commands.append(pending.payload)
             size += pending.payload.count
@@ -198,8 +205,9 @@ extension Replica {
     mutating func take(
         _ forward: Forward, from peer: NodeID, wall: WallTime, into effects: inout [ReplicaEffect]
     ) {
+        let isOwnTerm = raft.term == forward.term || isPlanted(.takesForwardOfOtherTerm)
         let refusal: ForwardRefusal.Reason? =
-            raft.role != .leader || raft.term != forward.term || raft.transferTarget != nil
+            raft.role != .leader || !isOwnTerm || raft.transferTarget != nil
             ? .notLeader : isShortOfSpace ? .storageFull : nil
         var refused: [RequestID] = []
         for var payload in forward.commands {
@@ -212,6 +220,10 @@ extension Replica {
             Command.setTime(wall, in: &payload)
             proposals.append(
                 QueuedProposal(requestID: id, term: forward.term, origin: peer, payload: payload))
+        }
+        for traced in forward.traces where forward.commands.indices.contains(traced.place) {
+            guard let id = Command.requestID(of: forward.commands[traced.place]) else { continue }
+            effects.append(.traced(id, traced.trace, from: peer, refusal))
         }
         if let refusal, !refused.isEmpty {
             let answer = ForwardRefusal(term: forward.term, reason: refusal, requests: refused)

@@ -254,8 +254,9 @@ public struct Replica: Sendable {
     /// Fails requests whose time is over.
     private mutating func sweep(at now: Instant, into effects: inout [ReplicaEffect]) {
         guard now >= nextSweep else { return }
-        for expired in writes.removeExpired(at: now) {
-            let refusal: WriteRefusal = expired.write.isInNoLog ? .noLeader : .unknown
+        for expired in writes.removeExpired(at: now) where !isPlanted(.leavesClientsWaiting) {
+            let isDefinite = expired.write.isInNoLog || isPlanted(.callsUnknownDefinite)
+            let refusal: WriteRefusal = isDefinite ? .noLeader : .unknown
             effects.append(.refused(token: expired.write.token, expired.id, refusal))
         }
         for token in reads.removeExpired(at: now) {

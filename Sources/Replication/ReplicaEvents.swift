@@ -14,17 +14,20 @@ public struct Write: Sendable {
     public var deadline: Instant
     /// Whether another node may be asked to propose it.
     public var mayForward: Bool
+    /// The trace that it belongs to, if any: the leader is told, the log is not.
+    public var trace: TraceContext?
 
     /// Makes a request of these parts.
     public init(
         token: UInt64, requestID: RequestID, operation: Store.Operation, deadline: Instant,
-        mayForward: Bool = true
+        mayForward: Bool = true, trace: TraceContext? = nil
     ) {
         self.token = token
         self.requestID = requestID
         self.operation = operation
         self.deadline = deadline
         self.mayForward = mayForward
+        self.trace = trace
     }
 }
 
@@ -83,6 +86,8 @@ public enum ReplicaEffect: Sendable {
     case fetchSnapshot(SnapshotReference, from: NodeID)
     /// A note for this node's inbox.
     case deliver(Note)
+    /// A write with a trace came from that node, and was refused if there is a reason. For the log lines.
+    case traced(RequestID, TraceContext, from: NodeID, ForwardRefusal.Reason?)
     /// A transfer of leadership is over.
     case transferEnded(target: NodeID?, TransferOutcome)
     /// The role or the leader changed.

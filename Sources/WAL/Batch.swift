@@ -63,7 +63,7 @@ struct Batch {
 
     mutating func append(hardState: HardState) {
         var payload = ByteWriter(capacity: 8)
-        payload.fixed(hardState.vote?.rawValue ?? 0)
+        payload.fixed(isPlanted(.voteNotWritten) ? 0 : hardState.vote?.rawValue ?? 0)
         append(
             .hardState, entryKind: 0, index: hardState.commit.rawValue, term: hardState.term.rawValue,
             payload: payload.bytes)

@@ -135,11 +135,12 @@ struct LogOpening<D: Disk> {
         }
         if isLast {
             let proof = try attempting { () throws(DiskError) in try scanner.proofOfLoss(on: disk) }
-            if let proof {
+            if let proof, !isPlanted(.takesDamageForTornTail) {
                 throw corrupt(segment, scanner.offset, "the record at \(proof) says this was durable")
             }
             (end, chain) = (scanner.offset, scanner.chain)
             let isTorn = try attempting { () throws(DiskError) in try scanner.isTorn(on: disk) }
+            if isTorn && isPlanted(.refusesTornTail) { throw corrupt(segment, scanner.offset, "torn") }
             if isTorn {
                 notes.append(
                     "the log was cut after \(view.terms.last): what stood there was never acknowledged")

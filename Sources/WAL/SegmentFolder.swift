@@ -90,7 +90,7 @@ struct SegmentFolder<D: Disk> {
             try disk.rename(source, to: target)
             if spare != nil { spares.removeLast() }
             if unfinished != nil { preparing = nil }
-            try disk.syncDirectory(directory)
+            if !isPlanted(.doesNotSyncFolder) { try disk.syncDirectory(directory) }
             return Segment(
                 sequence: batch.sequence, file: DiskFile(number: opened.number, path: target),
                 size: batch.capacity, base: batch.base)

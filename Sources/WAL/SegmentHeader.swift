@@ -78,5 +78,7 @@ struct SegmentHeader: Equatable {
     }
 
     /// What the checksums of a segment's records start from: never the same for two segments of a folder.
-    static func seed(sequence: UInt64, salt: UInt32) -> UInt32 { UInt32(truncatingIfNeeded: sequence) ^ salt }
+    static func seed(sequence: UInt64, salt: UInt32) -> UInt32 {
+        isPlanted(.resurrectsOldRecords) ? salt : UInt32(truncatingIfNeeded: sequence) ^ salt
+    }
 }

@@ -108,13 +108,15 @@ struct SegmentScanner {
     private mutating func candidate(at offset: Int, on disk: some Disk) throws(DiskError) -> FoundRecord? {
         guard let place = try window.place(of: offset, count: RecordHeader.byteCount, on: disk),
             let header = RecordHeader(window.bytes, at: place, seed: seed),
-            header.previous == chain, header.group == group, Int(header.durableBelow) <= offset,
+            header.previous == chain || isPlanted(.resurrectsOldRecords),
+            header.group == group, Int(header.durableBelow) <= offset,
             header.recordBytes <= window.size - offset,
             let whole = try window.place(of: offset, count: header.recordBytes, on: disk)
         else { return nil }
         let payload = whole + RecordHeader.byteCount
         let body = window.bytes[payload..<whole + header.recordBytes]
-        guard CRC32C.checksum(body, continuing: seed) == header.bodyChecksum else { return nil }
+        let isWhole = CRC32C.checksum(body, continuing: seed) == header.bodyChecksum
+        guard isWhole || isPlanted(.acceptsTornRecord) else { return nil }
         return FoundRecord(header: header, offset: offset, payload: payload, chain: chain)
     }
 

@@ -17,7 +17,7 @@ extension WriteAheadLog {
             for _ in 0..<kept {
                 // Durable one by one, so that a crash cannot leave a gap.
                 try folder.recycle(segments.removeFirst())
-                try folder.disk.syncDirectory(folder.directory)
+                if !isPlanted(.recyclesUnsynced) { try folder.disk.syncDirectory(folder.directory) }
             }
         } catch {
             throw failed(error)

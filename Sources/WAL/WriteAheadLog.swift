@@ -166,11 +166,15 @@ public struct WriteAheadLog<D: Disk>: ~Copyable {
             } else {
                 let file = segments[segments.count - 1].file
                 try folder.disk.write(tail.bytes, to: file, at: tail.offset)
-                try folder.disk.sync(file)
+                let isSmall = tail.bytes.count <= SegmentHeader.byteCount
+                let skips = isPlanted(.doesNotSync) || (isPlanted(.doesNotSyncHardState) && isSmall)
+                if !skips { try folder.disk.sync(file) }
             }
             tail.becameDurable()
         } catch {
-            throw failed(error)
+            let isSync = error.operation == .sync && unwritten.isEmpty && !tail.isNew
+            guard isSync, isPlanted(.believesFailedSync) else { throw failed(error) }
+            tail.becameDurable()
         }
     }
 
@@ -190,7 +194,7 @@ public struct WriteAheadLog<D: Disk>: ~Copyable {
         try checkUsable()
         do {
             let isReady = try folder.prepareSlice()
-            if isReady { isShortOfSpace = false }
+            if isReady && !isPlanted(.staysShortOfSpace) { isShortOfSpace = false }
             return !isReady
         } catch {
             if error.isNoSpace { try? folder.abandonPreparing() }
@@ -205,7 +209,8 @@ public struct WriteAheadLog<D: Disk>: ~Copyable {
     private mutating func rollOver(needing size: Int) {
         tail.close()
         let next = Self.successor(
-            of: tail.sequence, end: tail.end, chain: tail.chain, view: view, needing: size,
+            of: tail.sequence, end: isPlanted(.wrongEndOfSegment) ? tail.offset : tail.end,
+            chain: tail.chain, view: view, needing: size,
             identity: identity,
             limits: limits)
         if !tail.bytes.isEmpty { unwritten.append(tail) }
@@ -223,7 +228,7 @@ public struct WriteAheadLog<D: Disk>: ~Copyable {
         let least = SegmentHeader.byteCount + RecordHeader.recordBytes(payload: 8) + size
         let capacity = max(limits.segmentBytes, aligned(least, to: SegmentHeader.byteCount))
         var batch = Batch(header, capacity: capacity, identity: identity)
-        if let state = view.hardState { batch.append(hardState: state) }
+        if let state = view.hardState, !isPlanted(.leavesHardStateBehind) { batch.append(hardState: state) }
         return batch
     }
 
@@ -242,7 +247,7 @@ public struct WriteAheadLog<D: Disk>: ~Copyable {
     }
 
     mutating func spareWasRecycled() {
-        if !folder.spares.isEmpty { isShortOfSpace = false }
+        if !folder.spares.isEmpty && !isPlanted(.staysShortOfSpace) { isShortOfSpace = false }
     }
 }
 

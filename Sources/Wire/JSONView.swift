@@ -48,10 +48,11 @@ extension PeerMessage {
         switch self {
         case .consensus(let message): message.json
         case .forward(let forward):
-            .object([
-                .init("type", .string("forward")), .init("term", forward.term.json),
-                .init("commands", .array(forward.commands.map(base64))),
-            ])
+            .object(
+                [
+                    .init("type", .string("forward")), .init("term", forward.term.json),
+                    .init("commands", .array(forward.commands.map(base64))),
+                ] + (forward.traces.isEmpty ? [] : [.init("traces", .array(forward.traces.map(\.json)))]))
         case .forwardRefused(let refusal):
             .object([
                 .init("type", .string("forward_refused")), .init("term", refusal.term.json),
@@ -61,11 +62,12 @@ extension PeerMessage {
         case .transfer(let target):
             .object([.init("type", .string("transfer")), .init("target", target?.json ?? .null)])
         case .note(let note):
-            .object([
-                .init("type", .string("note")), .init("sender", .string(note.sender)),
-                .init("recipient", .string(note.recipient)), .init("channel", .string(note.channel)),
-                .init("id", .string("\(note.id)")), .init("body_b64", base64(note.body)),
-            ])
+            .object(
+                [
+                    .init("type", .string("note")), .init("sender", .string(note.sender)),
+                    .init("recipient", .string(note.recipient)), .init("channel", .string(note.channel)),
+                    .init("id", .string("\(note.id)")), .init("body_b64", base64(note.body)),
+                ] + (note.trace?.members ?? []))
         }
     }
 
@@ -76,7 +78,15 @@ extension PeerMessage {
         case "forward":
             var commands: [[UInt8]] = []
             for element in try fields.array("commands") { commands.append(try decodeBase64(element)) }
-            self = .forward(Forward(term: try fields.counter("term"), commands: commands))
+            var forward = Forward(term: try fields.counter("term"), commands: commands)
+            for element in fields.has("traces") ? try fields.array("traces") : [] {
+                let traced = try Forward.Traced(json: element)
+                guard traced.place < commands.count, traced.place > forward.traces.last?.place ?? -1 else {
+                    throw .json("'traces' name commands that are there, in their order, each once")
+                }
+                forward.traces.append(traced)
+            }
+            self = .forward(forward)
         case "transfer":
             self = .transfer(to: try fields.member("target").isNull ? nil : try fields.counter("target"))
         case "note", "forward_refused":
@@ -233,6 +243,32 @@ extension Entry {
         self.init(
             index: index, term: try fields.counter("term"), kind: kind,
             payload: try decodeBase64(try fields.member("payload_b64")))
+    }
+}
+
+extension TraceContext {
+    fileprivate var members: [JSONValue.Member] {
+        [.init("traceparent", .string(traceparent))]
+            + (state.isEmpty ? [] : [.init("tracestate", .string(state))])
+    }
+}
+
+extension Forward.Traced {
+    fileprivate var json: JSONValue {
+        .object([.init("command", number(UInt64(place)))] + trace.members)
+    }
+
+    fileprivate init(json value: JSONValue) throws(WireError) {
+        let fields = try JSONFields(value, "trace")
+        guard let place = Int(exactly: try fields.unsigned("command")) else {
+            throw .json("'command' is too large")
+        }
+        let state = fields.has("tracestate") ? try fields.string("tracestate") : ""
+        let parent = Array(try fields.string("traceparent").utf8)
+        guard let trace = TraceContext(traceparent: parent[...], state: state) else {
+            throw .json("'traceparent' and 'tracestate' are not a trace context")
+        }
+        self.init(place: place, trace: trace)
     }
 }
 

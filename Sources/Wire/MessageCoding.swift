@@ -18,6 +18,8 @@ private enum Tag: UInt8 {
     case forwardRefused = 33
     case note = 34
     case transfer = 35
+    case tracedForward = 36
+    case tracedNote = 37
 }
 
 extension PeerMessage {
@@ -27,9 +29,12 @@ extension PeerMessage {
         case .consensus(let message):
             guard case .append(let append) = message.body else { return 48 }
             return append.entries.reduce(64) { $0 + $1.payload.count + 16 }
-        case .forward(let forward): return forward.commands.reduce(32) { $0 + $1.count + 8 }
+        case .forward(let forward):
+            let commands = forward.commands.reduce(32) { $0 + $1.count + 8 }
+            return forward.traces.reduce(commands) { $0 + $1.trace.state.utf8.count + 32 }
         case .forwardRefused(let refusal): return 32 + 16 * refusal.requests.count
-        case .note(let note): return 128 + note.body.count
+        case .note(let note):
+            return 128 + note.body.count + (note.trace.map { $0.state.utf8.count + 32 } ?? 0)
         case .transfer: return 16
         }
     }
@@ -38,10 +43,16 @@ extension PeerMessage {
         switch self {
         case .consensus(let message): Self.encode(message, into: &writer)
         case .forward(let forward):
-            writer.byte(Tag.forward.rawValue)
+            writer.byte(forward.traces.isEmpty ? Tag.forward.rawValue : Tag.tracedForward.rawValue)
             writer.counter(forward.term)
             writer.varint(UInt64(forward.commands.count))
             for command in forward.commands { writer.sized(command) }
+            guard !forward.traces.isEmpty else { return }
+            writer.varint(UInt64(forward.traces.count))
+            for traced in forward.traces {
+                writer.varint(UInt64(traced.place))
+                writer.trace(traced.trace)
+            }
         case .forwardRefused(let refusal):
             writer.byte(Tag.forwardRefused.rawValue)
             writer.counter(refusal.term)
@@ -52,12 +63,13 @@ extension PeerMessage {
             writer.byte(Tag.transfer.rawValue)
             writer.counter(target ?? .zero)
         case .note(let note):
-            writer.byte(Tag.note.rawValue)
+            writer.byte(note.trace == nil ? Tag.note.rawValue : Tag.tracedNote.rawValue)
             writer.string(note.sender)
             writer.string(note.recipient)
             writer.string(note.channel)
             writer.request(note.id)
             writer.sized(note.body)
+            if let trace = note.trace { writer.trace(trace) }
         }
     }
 
@@ -71,9 +83,11 @@ extension PeerMessage {
             begin(.append)
             writer.position(append.previous)
             writer.counter(append.commit)
-            writer.varint(UInt64(append.entries.count))
+            var entries = append.entries
+            if isPlanted(.packsLargeEntriesWrongly) { entries.removeAll { $0.payload.count >= 256 } }
+            writer.varint(UInt64(entries.count))
             // Indexes follow from the one before.
-            for entry in append.entries {
+            for entry in entries {
                 writer.counter(entry.term)
                 writer.byte(entry.kind.rawValue)
                 writer.sized(entry.payload)
@@ -127,12 +141,13 @@ extension PeerMessage {
     init(from reader: inout ByteReader, sender: NodeID, recipient: NodeID) throws(ByteReaderError) {
         guard let tag = Tag(rawValue: try reader.byte()) else { throw .malformed }
         switch tag {
-        case .forward:
+        case .forward, .tracedForward:
             let term = try reader.counter(Term.self)
             let count = try reader.count()
-            var commands: [[UInt8]] = []
-            for _ in 0..<count { commands.append(Array(try reader.sized())) }
-            self = .forward(Forward(term: term, commands: commands))
+            var forward = Forward(term: term, commands: [])
+            for _ in 0..<count { forward.commands.append(Array(try reader.sized())) }
+            if tag == .tracedForward { forward.traces = try reader.traces(ofCommands: count) }
+            self = .forward(forward)
         case .forwardRefused:
             let term = try reader.counter(Term.self)
             guard let reason = ForwardRefusal.Reason(rawValue: try reader.byte()) else { throw .malformed }
@@ -143,11 +158,12 @@ extension PeerMessage {
         case .transfer:
             let target = try reader.counter(NodeID.self)
             self = .transfer(to: target == .zero ? nil : target)
-        case .note:
+        case .note, .tracedNote:
             self = .note(
                 Note(
                     sender: try reader.string(), recipient: try reader.string(), channel: try reader.string(),
-                    id: try reader.request(), body: Array(try reader.sized())))
+                    id: try reader.request(), body: Array(try reader.sized()),
+                    trace: tag == .tracedNote ? try reader.trace() : nil))
         default:
             let term = try reader.counter(Term.self)
             let body = try Self.body(tag, from: &reader)
@@ -190,7 +206,7 @@ extension PeerMessage {
         case .readIndexResponse:
             let token = try reader.varint()
             return .readIndexResponse(token: token, index: try reader.bool() ? try reader.counter() : nil)
-        case .forward, .forwardRefused, .note, .transfer: throw .malformed
+        case .forward, .forwardRefused, .note, .transfer, .tracedForward, .tracedNote: throw .malformed
         }
     }
 
@@ -223,6 +239,14 @@ extension ByteWriter {
         fixed(request.high)
         fixed(request.low)
     }
+
+    fileprivate mutating func trace(_ trace: TraceContext) {
+        fixed(trace.traceHigh)
+        fixed(trace.traceLow)
+        fixed(trace.span)
+        bool(trace.isSampled)
+        string(trace.state)
+    }
 }
 
 extension ByteReader {
@@ -232,5 +256,27 @@ extension ByteReader {
 
     fileprivate mutating func request() throws(ByteReaderError) -> RequestID {
         RequestID(high: try fixed(), low: try fixed())
+    }
+
+    fileprivate mutating func trace() throws(ByteReaderError) -> TraceContext {
+        guard
+            let trace = TraceContext(
+                traceHigh: try fixed(), traceLow: try fixed(), span: try fixed(), isSampled: try bool(),
+                state: try string())
+        else { throw .malformed }
+        return trace
+    }
+
+    /// The traces of a forward; there is at least one, and each has a place of its own.
+    fileprivate mutating func traces(ofCommands count: Int) throws(ByteReaderError) -> [Forward.Traced] {
+        let traceCount = try self.count()
+        guard traceCount > 0 else { throw .malformed }
+        var traces: [Forward.Traced] = []
+        for _ in 0..<traceCount {
+            let place = try self.count()
+            guard place < count, traces.last.map({ $0.place < place }) ?? true else { throw .malformed }
+            traces.append(Forward.Traced(place: place, trace: try trace()))
+        }
+        return traces
     }
 }

@@ -107,7 +107,7 @@ import Testing
         #expect(immediate(.get, "/api/v1")?.status == 200)
     }
 
-    @Test(arguments: ["consistency", "writes", "waiting", "lists", "messages"])
+    @Test(arguments: ["consistency", "writes", "waiting", "lists", "messages", "tracing"])
     func `helps`(_ topic: String) throws {
         #expect(try #require(immediate(.get, "/help/\(topic)")).status == 200)
         #expect(try #require(immediate(.get, "/help")).text.contains("  \(topic)\n"))

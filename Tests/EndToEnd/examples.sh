@@ -11,6 +11,13 @@ check "the served document is the repository's" cmp -s "$DOCUMENT" <(get "$(url 
 # holds WANTED GOT: every member of WANTED has that value in GOT
 holds() { jq -e --argjson got "$2" '. as $want | all(paths(scalars); . as $p | ($got | getpath($p)) == ($want | getpath($p)))' <<<"$1" >/dev/null 2>&1; }
 
+# begins WANTED: every header of WANTED begins so in the answer
+begins() {
+    local header
+    while IFS= read -r header; do tr -d '\r' <"$WORK/head" | awk -v h="$header" 'index($0, h) == 1 { found = 1 } END { exit !found }' || return 1; done \
+        < <(jq -r 'to_entries[] | "\(.key): \(.value)"' <<<"$1")
+}
+
 count=0
 run_example() { # run_example JSON NODE
     local example=$1 node=$2 method target name code body arguments=() field
@@ -23,12 +30,14 @@ run_example() { # run_example JSON NODE
         arguments+=(--data-binary "@$WORK/body")
     fi
     if [ "$method" = HEAD ]; then arguments+=(-I); else arguments+=(-X "$method"); fi
-    code=$(curl -s -g --path-as-is -m 20 -o "$WORK/answer" -w '%{http_code}' "${arguments[@]}" "$(url "$node")$target")
+    code=$(curl -s -g --path-as-is -m 20 -D "$WORK/head" -o "$WORK/answer" -w '%{http_code}' "${arguments[@]}" "$(url "$node")$target")
     body=$(cat "$WORK/answer")
     if ! jq -e --argjson code "$code" '.status | index($code) != null' <<<"$example" >/dev/null; then
         bad "$name: status $code, wanted $(jq -c .status <<<"$example"): ${body:0:300}"
     elif jq -e 'has("answer")' <<<"$example" >/dev/null && ! holds "$(jq -c .answer <<<"$example")" "$body"; then
         bad "$name: the answer lacks $(jq -c .answer <<<"$example"): ${body:0:300}"
+    elif ! begins "$(jq -c '.answer_headers // {}' <<<"$example")"; then
+        bad "$name: the answer lacks $(jq -c .answer_headers <<<"$example"): $(cat "$WORK/head")"
     else
         count=$((count + 1))
     fi

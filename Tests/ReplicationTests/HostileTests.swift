@@ -65,6 +65,12 @@ struct HostileTests {
                 let refusal = ForwardRefusal(term: Term(term), reason: .notLeader, requests: [.none])
                 owner.turn(
                     .received(.forward(Forward(term: Term(term), commands: commands)), from: NodeID(2)),
+                    .received(
+                        .forward(
+                            Forward(
+                                term: Term(term), commands: commands,
+                                traces: [-1, 0, 2, 3, .max].map { .init(place: $0, trace: Owner.trace(1)) })),
+                        from: NodeID(2)),
                     .received(.forwardRefused(refusal), from: NodeID(2)),
                     .received(.transfer(to: NodeID(term)), from: NodeID(2)), .undelivered([.none]),
                     .peerUnreachable(NodeID(term)), .peerDisconnected(NodeID(term)))

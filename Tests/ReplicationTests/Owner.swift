@@ -137,12 +137,20 @@ struct Owner {
     /// A put of `value` at `key`; the request's id is made of its token.
     func put(
         _ token: UInt64, _ key: String = "key", _ value: [UInt8] = [1], patience: Instant.Span = .seconds(10),
-        mayForward: Bool = true
+        mayForward: Bool = true, trace: TraceContext? = nil
     ) -> ReplicaEvent {
         .write(
             Write(
                 token: token, requestID: Self.request(token), operation: Self.operation(key, value),
-                deadline: now + patience, mayForward: mayForward))
+                deadline: now + patience, mayForward: mayForward, trace: trace))
+    }
+
+    /// A trace with this number.
+    static func trace(_ number: UInt64) -> TraceContext {
+        guard let trace = TraceContext(traceHigh: 0, traceLow: number, span: number, isSampled: true) else {
+            preconditionFailure("there is no trace 0")
+        }
+        return trace
     }
 
     func read(_ token: UInt64, patience: Instant.Span = .seconds(10)) -> ReplicaEvent {

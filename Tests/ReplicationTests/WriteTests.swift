@@ -191,6 +191,51 @@ struct FollowerWriteTests {
         #expect(owner.turn(owner.put(6, "key", large), owner.put(7)).forwards.map(\.tokens) == [[6], [7]])
     }
 
+    @Test func `a trace goes with its command, also when it is sent again, and into no log`() {
+        var limits = Replica.Limits()
+        limits.forwardBytes = 150
+        var owner = Owner(limits: limits)
+        owner.follow()
+        func traces(_ effects: [ReplicaEffect]) -> [[Int: TraceContext]] {
+            effects.compactMap { effect -> [Int: TraceContext]? in
+                guard case .send(.forward(let forward), _) = effect else { return nil }
+                return Dictionary(uniqueKeysWithValues: forward.traces.map { ($0.place, $0.trace) })
+            }
+        }
+        let value = [UInt8](repeating: 7, count: 30)
+        let effects = owner.turn(
+            (1...5).map { owner.put($0, "key", value, trace: $0 % 2 == 0 ? Owner.trace($0) : nil) })
+        #expect(effects.forwards.map(\.tokens) == [[1, 2], [3, 4], [5]])
+        #expect(traces(effects) == [[1: Owner.trace(2)], [1: Owner.trace(4)], [:]])
+        let again = owner.turn(owner.append([nil], from: NodeID(3), term: Term(2))) + owner.wait(.zero)
+        #expect(traces(again) == [[1: Owner.trace(2)], [1: Owner.trace(4)], [:]])
+
+        owner = Owner()
+        owner.lead()
+        let proposed = owner.turn(owner.put(1, trace: Owner.trace(1)))
+        #expect(proposed.appended == [owner.command(1)])
+    }
+
+    @Test func `a leader tells which traced writes it took, and which it refused`() {
+        var owner = Owner()
+        owner.lead()
+        func told(_ term: Term) -> [String] {
+            let commands = [owner.command(5), owner.command(6)]
+            let traces = [Forward.Traced(place: 1, trace: Owner.trace(9))]
+            let forward = Forward(term: term, commands: commands, traces: traces)
+            return owner.turn(.received(.forward(forward), from: NodeID(3))).compactMap { effect in
+                guard case .traced(let id, let trace, let peer, let reason) = effect else { return nil }
+                #expect(id == Owner.request(6) && trace == Owner.trace(9) && peer == NodeID(3))
+                return reason.map { "\($0)" } ?? "taken"
+            }
+        }
+        let term = owner.replica.raft.term
+        #expect(told(term) == ["taken"])
+        #expect(told(term.next) == ["notLeader"])
+        owner.turn(.storage(isShortOfSpace: true))
+        #expect(told(term) == ["storageFull"])
+    }
+
     @Test func `pending writes are sent again once an entry of a later term is applied, not before`() {
         var owner = Owner()
         owner.follow()

@@ -78,6 +78,18 @@ struct BinaryTests {
         ("a longer number than needed", "01 08 8300"),
         ("a number beyond 64 bits", "01 08 ffffffffffffffffff02"),
         ("text that is not UTF-8", "01 22 01ff 0162 0163 0100000000000000 0200000000000000 00"),
+        ("a forward with no trace in place of some", "01 24 03 01 00 00"),
+        ("2^63 - 1 traces", "01 24 03 01 00 ffffffffffffffff7f"),
+        ("a trace of a command that is not there", "01 24 03 01 00 01 01 \(traceBytes) 01 00"),
+        ("two traces of a command", "01 24 03 01 00 02 00 \(traceBytes) 01 00 00 \(traceBytes) 01 00"),
+        ("trace id zero", "01 24 03 01 00 01 00 0000000000000000 0000000000000000 b702a90baa67f000 01 00"),
+        ("span zero", "01 24 03 01 00 01 00 a64db377352ff94b 36470e0e9d92cea3 0000000000000000 01 00"),
+        ("flags of 2", "01 24 03 01 00 01 00 \(traceBytes) 02 00"),
+        ("a state with a line end", "01 24 03 01 00 01 00 \(traceBytes) 01 010a"),
+        (
+            "a state of 513 bytes",
+            "01 24 03 01 00 01 00 \(traceBytes) 01 8104" + String(repeating: "61", count: 513)
+        ),
         ("voters out of order", "01 07 03 ac0202 01 020201 00 00"),
         ("a configuration of another version", "01 07 03 ac0202 02 0101 00 00"),
     ]) func `what makes no sense is refused although its checksum fits`(_ name: String, _ rest: String) {

@@ -44,6 +44,20 @@ struct JSONViewTests {
         #expect(refusal["requests"]?[0] == .string(RequestID(high: 1, low: 0x0203).description))
     }
 
+    @Test func `traces are shown where there are some, and understood`() throws {
+        let forward = try #require(envelope([samples[14].message]).json["messages"]?[0])
+        #expect(forward["traces"] == nil)
+        let traced = try #require(envelope([samples[19].message]).json["messages"]?[0]?["traces"])
+        #expect(traced[0]?["command"] == .integer(1) && traced.elements?.count == 1)
+        #expect(
+            traced[0]?["traceparent"] == .string("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+        #expect(traced[0]?["tracestate"] == .string("a=1"))
+        let note = try #require(envelope([samples[20].message]).json["messages"]?[0])
+        #expect(
+            note["traceparent"] == .string("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"))
+        #expect(note["tracestate"] == nil)
+    }
+
     @Test func `the group may be left out by hand`() throws {
         #expect(try read(messages: #"{"type": "transfer", "target": null}"#) == [.transfer(to: nil)])
     }
@@ -102,6 +116,17 @@ struct JSONViewTests {
                 + #""configuration_b64": "AAAA"}"#, "not a configuration"
         ),
         ("commands not in base 64", #"{"type": "forward", "term": 3, "commands": ["?"]}"#, "not base 64"),
+        (
+            "a trace of no command",
+            #"{"type": "forward", "term": 3, "commands": [""], "traces": [{"command": 1,"#
+                + #""traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}]}"#,
+            "name commands that are there"
+        ),
+        (
+            "a trace that is none",
+            #"{"type": "forward", "term": 3, "commands": [""], "traces": [{"command": 0, "traceparent": ""}]}"#,
+            "not a trace context"
+        ),
         (
             "granted that is text", #"{"type": "vote_response", "term": 3, "granted": "yes"}"#,
             "not true or false"

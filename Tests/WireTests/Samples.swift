@@ -112,7 +112,34 @@ let samples: [Sample] = [
         bytes: hex("22 0161 0162 02c3bc 0100000000000000 0200000000000000 02ff00")),
     Sample(description: "transfer", message: .transfer(to: NodeID(2)), bytes: hex("23 02")),
     Sample(description: "transfer to anyone", message: .transfer(to: nil), bytes: hex("23 00")),
+    Sample(
+        description: "forward with a trace",
+        message: .forward(
+            Forward(
+                term: Term(3), commands: [Array("hi".utf8), []],
+                traces: [Forward.Traced(place: 1, trace: trace(state: "a=1"))])),
+        bytes: hex("24 03 02 026869 00  01 01 \(traceBytes) 01 03613d31")),
+    Sample(
+        description: "note with a trace",
+        message: .note(
+            Note(
+                sender: "a", recipient: "b", channel: "c", id: RequestID(high: 1, low: 2), body: [255, 0],
+                trace: trace(isSampled: false))),
+        bytes: hex("25 0161 0162 0163 0100000000000000 0200000000000000 02ff00 \(traceBytes) 00 00")),
 ]
+
+/// The trace of the examples in the Recommendation.
+func trace(isSampled: Bool = true, state: String = "") -> TraceContext {
+    guard
+        let trace = TraceContext(
+            traceHigh: 0x4bf9_2f35_77b3_4da6, traceLow: 0xa3ce_929d_0e0e_4736, span: 0x00f0_67aa_0ba9_02b7,
+            isSampled: isSampled, state: state)
+    else { preconditionFailure("no trace") }
+    return trace
+}
+
+/// Its ids as they are written.
+let traceBytes = "a64db377352ff94b 36470e0e9d92cea3 b702a90baa67f000"
 
 /// A batch with these messages.
 func envelope(_ messages: [PeerMessage]) -> Envelope {

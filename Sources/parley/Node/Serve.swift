@@ -153,8 +153,20 @@ extension Logger {
             info("no leader", metadata: ["event": "leader", "term": "\(term)"])
         case .warning(let text):
             warning("\(text)", metadata: ["event": "warning"])
+        case .request(let news):
+            log(level: news.isTrouble ? .warning : .debug, "\(news)", metadata: metadata(of: news))
         case .stopping:
             info("stopping", metadata: ["event": "stopping"])
         }
+    }
+
+    /// What ties the line to the trace of the caller, under the names that OpenTelemetry gives them.
+    private func metadata(of news: RequestNews) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "event": "request", "trace_id": "\(news.trace.traceID)", "span_id": "\(news.trace.spanID)",
+            "parent_id": "\(hexadecimal(news.parent, digits: 16))",
+        ]
+        if let id = news.requestID { metadata["request_id"] = "\(id)" }
+        return metadata
     }
 }

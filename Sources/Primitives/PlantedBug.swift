@@ -1,0 +1,194 @@
+// Bugs that a test build brings back on demand, to see whether the simulator convicts them: a simulator that
+// finds nothing may be blind. Each is one that a Raft implementation or a coordination service really had.
+//
+// A product build has none of them: `isPlanted` is then the constant false, and the compiler drops what hangs
+// on it. A test build is made with `-Xswiftc -DPARLEY_PLANTED`.
+
+/// A known bug that a test build can bring back. The letters and numbers are those of a catalogue of bugs
+/// that such services had: E elections, L log, S snapshots, R reads, A applying, D disks, C clients.
+public enum PlantedBug: UInt8, CaseIterable, Sendable {
+    // MARK: Elections
+
+    /// E1: gives its vote to everybody who asks in a term.
+    case votesTwice
+    /// E2: a leader votes for another candidate of its own term.
+    case leaderVotes
+    /// E3: term and vote go to the disk in two writes, and only the first is awaited before the vote leaves.
+    case voteNotAwaited
+    /// E3: the vote is not among what is written.
+    case voteNotWritten
+    /// E4: messages of older terms are heeded like those of the present one.
+    case heedsOldTerms
+    /// E4: a term leaves the node before it is durable.
+    case tellsTermTooEarly
+    /// E5: positions of logs are compared as vectors, not by term and then by index.
+    case comparesLogsAsVectors
+    /// E5: the longer log counts as more up-to-date, whatever its last term is.
+    case comparesLogLengths
+    /// E6: half of an even number of voters passes for a majority.
+    case smallEvenQuorum
+    /// E6: one voter less than a majority decides.
+    case smallQuorum
+    /// E10: the promise of a pre-vote overwrites the vote of the present term.
+    case preVoteTakesVote
+    /// E12: voters that hear the old leader refuse the one it hands over to.
+    case refusesTransferredVote
+    /// E14: a leader goes on proposing while it hands over.
+    case proposesDuringTransfer
+    /// E15: a node that was restarted does not campaign.
+    case restartsAsleep
+    /// E16: a node votes against a leader that it hears.
+    case forgetsLiveLeader
+    /// E17: a leader that hears no quorum goes on leading.
+    case leadsWithoutQuorum
+
+    // MARK: Log
+
+    /// L1: an append that was seen before cuts off what follows it.
+    case truncatesOnDuplicate
+    /// L2: an entry of an older term is committed by counting replicas (figure 8 of the Raft paper).
+    case commitsOldTerm
+    /// L3: the term before an append's entries is not compared.
+    case skipsPreviousTerm
+    /// L4: an entry is committed when the leader has it.
+    case commitsWithoutQuorum
+    /// L5: a follower's commit index jumps beyond its log.
+    case commitsBeyondLog
+    /// L5: a follower commits what it has, although the leader has compared less.
+    case commitsBeyondMatch
+    /// L5: a heartbeat tells a follower to commit what it is not known to hold.
+    case heartbeatTellsAll
+    /// L7: what a follower is known to hold goes back when its answers overtake each other.
+    case matchGoesBack
+    /// L8: a follower acknowledges entries that it has not synced.
+    case acknowledgesTooEarly
+    /// L8: a leader counts itself for entries that it has not synced.
+    case leaderCountsUnsynced
+    /// L13: entries that are too large for an append are left out of it, and the next ones take their places.
+    case packsLargeEntriesWrongly
+    /// L14: the sync of an entry that was replaced counts for the one that replaced it.
+    case oldSyncCountsForNew
+    /// L18: the cache keeps entries that were replaced in the log.
+    case cacheKeepsReplaced
+
+    // MARK: Snapshots
+
+    /// S1: a checkpoint that is finished late replaces the newer one of the leader.
+    case lateCheckpointReplacesNewer
+    /// S2: a snapshot that is older than what was applied meanwhile is put in its place.
+    case installsOlderSnapshot
+    /// S3: the index of a damaged checkpoint is adopted, with the state of the one before.
+    case adoptsDamagedIndex
+    /// S6: a checkpoint is named for more than it holds.
+    case misnamesCheckpoint
+    /// S13: the log is cut when a checkpoint is begun.
+    case cutsBeforeCheckpoint
+    /// S13: the log is cut to the newest checkpoint, although the older one is kept for want of trust in it.
+    case cutsToNewestCheckpoint
+    /// S15: a snapshot of the leader is in use before it is durable.
+    case installsBeforeDurable
+    /// S16: a follower whose log contradicts a snapshot, but is long enough, keeps it.
+    case keepsContradictedLog
+    /// S17: a snapshot that is older than what is committed lowers the commit index.
+    case installLowersCommit
+    /// S19: a checkpoint gets its name, and its folder is not synced.
+    case renamesCheckpointUnsynced
+
+    // MARK: Reads
+
+    /// R1: a leader answers reads without asking anybody.
+    case readsWithoutRound
+    /// R2: a read waits for a question that was asked before it began.
+    case joinsOldQuestion
+    /// R3: a follower's question is answered without a round, though asker and leader are no quorum.
+    case answersQuestionAlone
+    /// R4: answers to the round before count for the present one.
+    case oldRoundCounts
+    /// R5: a new leader answers reads before it has committed an entry of its term.
+    case readsBeforeNoop
+    /// R6: a read is answered before as much as it needs is applied.
+    case readsBeforeApplied
+    /// R7: one follower's answer confirms a round.
+    case oneAnswerConfirmsRound
+
+    // MARK: Applying
+
+    /// A1: a checkpoint says that it holds one entry more than it does.
+    case appliedIndexAhead
+    /// A2: after a restart the revision is that of the last change which compaction has left.
+    case revisionGoesBack
+    /// A3: a batch ends at the first write that is refused, and the ones before it stay.
+    case stopsBatchHalfway
+    /// A4: a command's time is that of the node which applies it.
+    case appliesByOwnClock
+    /// A7: entries are applied, and answered, before they are committed.
+    case appliesUncommitted
+    /// A7: entries are applied, and answered, when this node's disk has them.
+    case appliesDurable
+    /// A9: the writes of a batch are carried out in the order of a set.
+    case appliesInHashOrder
+
+    // MARK: Disks
+
+    /// D1: what was written counts as durable without a sync.
+    case doesNotSync
+    /// D1: what fits a sector, as a term and a vote do, counts as durable without a sync.
+    case doesNotSyncHardState
+    /// D2: a node does not start when its last write was torn.
+    case refusesTornTail
+    /// D2: a record whose payload was torn counts.
+    case acceptsTornRecord
+    /// D3: damage in the middle of the log passes for a torn end.
+    case takesDamageForTornTail
+    /// D4: a segment says of the one before that it ends where its last write began.
+    case wrongEndOfSegment
+    /// D5: a sync that failed counts as done.
+    case believesFailedSync
+    /// D6: a new segment gets its name, and the folder is not synced.
+    case doesNotSyncFolder
+    /// D8: a segment that is used again shows what it held before.
+    case resurrectsOldRecords
+    /// D9: an error of the disk is ignored.
+    case ignoresDiskErrors
+    /// D12: a disk that was full counts as full for ever.
+    case staysShortOfSpace
+    /// D16: segments are given up without regard to the order in which that becomes durable.
+    case recyclesUnsynced
+    /// D17: the vote and the term are left behind in the segment that is full.
+    case leavesHardStateBehind
+    /// D18: the checksums of checkpoints are not compared.
+    case checkpointUnchecked
+    /// D18: the checksums of messages are not compared.
+    case messagesUnchecked
+
+    // MARK: Clients
+
+    /// C1: a forward that got no answer counts as not arrived, and is sent again.
+    case takesSilenceForLoss
+    /// C1: writes that were sent in a term are sent again when its first entry is applied.
+    case resendsWithoutFence
+    /// C1: a leader proposes writes that were meant for the leader of another term.
+    case takesForwardOfOtherTerm
+    /// C2: a batch of messages that comes twice is taken twice.
+    case takesBatchTwice
+    /// C2: writes that a snapshot may hold are sent again.
+    case resendsAfterInstall
+    /// C5: a client whose write is given up is never told.
+    case leavesClientsWaiting
+    /// C7: a write whose fate is unknown is said not to have been carried out.
+    case callsUnknownDefinite
+}
+
+#if PARLEY_PLANTED
+    extension PlantedBug {
+        /// The bug that this process has. Unsafe only in name: it is set once, before anything else runs.
+        public nonisolated(unsafe) static var planted: PlantedBug?
+    }
+
+    /// Whether this process has that bug.
+    public func isPlanted(_ bug: PlantedBug) -> Bool { unsafe PlantedBug.planted == bug }
+#else
+    /// False: a product has no planted bugs.
+    @inlinable @inline(__always)
+    public func isPlanted(_ bug: PlantedBug) -> Bool { false }
+#endif
