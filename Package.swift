@@ -48,6 +48,14 @@ let package = Package(
             dependencies: ["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"],
             swiftSettings: pure),
 
+        // Trial: the same values under virtual time, and judges of what clients saw
+        .target(name: "Histories", dependencies: ["Primitives", "JSON"], swiftSettings: pure),
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories",
+            ], swiftSettings: pure),
+
         // The outside world
         .target(name: "CPlatform"),
         .target(
@@ -83,8 +91,8 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client", arguments,
-                log,
+                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client",
+                "Simulator", arguments, log,
             ], swiftSettings: common),
 
         // Tests
@@ -131,6 +139,14 @@ let package = Package(
                 "NodeRuntime", "NodeCore", "API", "Consensus", "HTTP", "HTTPServer", "Platform", "Primitives",
                 "Replication",
                 "Store", "WAL", "Wire",
+            ], swiftSettings: common),
+        .testTarget(
+            name: "HistoriesTests", dependencies: ["Histories", "JSON", "Primitives"], swiftSettings: common),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: [
+                "Simulator", "Histories", "NodeCore", "Replication", "Wire", "WAL", "Store", "Consensus",
+                "Primitives",
             ], swiftSettings: common),
         .testTarget(name: "TidyTests", swiftSettings: common),
     ]

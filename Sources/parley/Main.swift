@@ -35,7 +35,8 @@ struct Parley: ParsableCommand {
             CommandGroup(
                 name: "Cluster",
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),
-            CommandGroup(name: "Measuring", subcommands: [BenchCommand.self]),
+            CommandGroup(
+                name: "Measuring and trying", subcommands: [BenchCommand.self, SimulateCommand.self]),
         ])
 }
 

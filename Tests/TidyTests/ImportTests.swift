@@ -35,7 +35,13 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "Wire": (["Primitives", "JSON", "Consensus", "Replication"], [])
     ],
     [
-        "NodeCore": (["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"], [])
+        "NodeCore": (["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"], []),
+        "Histories": (["Primitives", "JSON"], []),
+    ],
+    [
+        "Simulator": (
+            ["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories"], []
+        )
     ],
     [
         "NodeRuntime": (
@@ -48,8 +54,8 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
     [
         "parley": (
             [
-                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client", "ArgumentParser",
-                "Logging",
+                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client",
+                "Simulator", "ArgumentParser", "Logging",
             ],
             ["Glibc"]
         )

@@ -1,0 +1,154 @@
+import Primitives
+
+/// Turns what a checker found into evidence: the fewest operations that cannot be, which of them is to blame,
+/// and what it could have said instead.
+///
+/// A smaller history must be wrong because the whole one is, and not because something is missing. So nothing
+/// is just left out but what only looks: a read that is not asked for an explanation is one condition less. A
+/// write that is put aside becomes one of unknown outcome: it may still have happened, now or later, or never.
+/// If a history without some of its reads, and with some of its writes in doubt, has no explanation, then the
+/// whole has none; and then the operations that were not put aside have none by themselves.
+struct Explainer {
+    /// Judges a smaller history by what concerns these keys.
+    typealias Check = (History, Set<[UInt8]>?) -> CheckResult
+
+    private let history: History
+    private let finding: Finding
+    private let check: Check
+    private let keys: Set<[UInt8]>
+
+    /// How many smaller histories are tried; each costs a check.
+    private static let trialLimit = 600
+
+    init(_ history: History, _ finding: Finding, check: @escaping Check) {
+        self.history = history
+        self.finding = finding
+        self.check = check
+        keys = Set(finding.keys ?? [])
+    }
+
+    func counterexample() -> Counterexample {
+        var example = Counterexample(
+            kind: finding.kind, reason: finding.reason, culprit: finding.culprit, operations: [],
+            alternatives: [], considered: history.operations.count)
+        guard finding.keys != nil else {
+            example.operations = history.operations.filter { finding.proof.contains($0.id) }
+            blameLabel(&example, reduced: nil)
+            return example
+        }
+        let concerned = history.operations.filter { $0.concerns(keys) && !$0.isFailedWrite }
+        var reduction = Reduction(concerned, limit: Self.trialLimit) { isWrong($0) }
+        reduction.run()
+        example.operations = reduction.kept
+        example.culprit = culprit(reduction.candidate) ?? finding.culprit
+        if let culprit = example.operations.first(where: { $0.id == example.culprit }) {
+            example.alternatives = alternatives(for: culprit, in: reduction.candidate)
+            example.reason = reason(culprit, example.operations.count)
+        }
+        blameLabel(&example, reduced: reduction.candidate)
+        return example
+    }
+
+    /// Whether a smaller history is wrong in the same way.
+    private func isWrong(_ operations: [HistoryOperation]) -> Bool { culprit(operations) != nil }
+
+    private func culprit(_ operations: [HistoryOperation]) -> Int? {
+        guard case .violation(let found) = check(history.with(operations), keys), found.kind == finding.kind
+        else { return nil }
+        return found.culprit
+    }
+
+    private func reason(_ culprit: HistoryOperation, _ count: Int) -> String {
+        let rest = count == 1 ? "by itself" : "together with the other\(count > 2 ? "s" : "")"
+        return "operation \(culprit.id) (\(culprit.question)) was answered \(culprit.told), which \(rest) "
+            + "no order of the operations explains"
+    }
+
+    // MARK: Labels
+
+    /// Says so if writes that were labelled as not applied would explain everything.
+    private func blameLabel(_ example: inout Counterexample, reduced: [HistoryOperation]?) {
+        var liars: [HistoryOperation] = []
+        for failed in history.operations where failed.isFailedWrite && liars.count < 5 {
+            guard let reduced else { continue }
+            guard failed.concerns(keys) else { continue }
+            var suspect = failed
+            suspect.outcome = .unknown("")
+            if !isWrong(reduced + [suspect]) { liars.append(failed) }
+        }
+        guard let first = liars.first else { return }
+        example.kind = .label
+        example.reason =
+            "operation \(first.id) (\(first.question)) was labelled as not applied, but without it "
+            + (example.culprit.map { "what operation \($0) was told" } ?? "what was seen")
+            + " has no explanation"
+        if liars.count > 1 {
+            let others = liars.dropFirst().map { "\($0.id)" }.joined(separator: ", ")
+            example.reason += "; so would be operation \(others) in its place"
+        }
+        example.culprit = first.id
+        example.operations = (example.operations + [first]).sorted {
+            ($0.invoked, $0.id) < ($1.invoked, $1.id)
+        }
+    }
+
+    // MARK: What it could have been
+
+    private func alternatives(
+        for culprit: HistoryOperation, in operations: [HistoryOperation]
+    ) -> [String] {
+        var found: [String] = []
+        for (text, answer) in candidates(for: culprit, in: operations) where found.count < 6 {
+            let changed = operations.map { operation in
+                guard operation.id == culprit.id, case .ok(_, let revision) = operation.outcome else {
+                    return operation
+                }
+                var other = operation
+                other.outcome = .ok(answer, at: revision)
+                return other
+            }
+            if case .fine = check(history.with(changed), keys), !found.contains(text) { found.append(text) }
+        }
+        return found
+    }
+
+    /// Answers to try, with how to call them.
+    private func candidates(
+        for culprit: HistoryOperation, in operations: [HistoryOperation]
+    ) -> [(String, HistoryOperation.Answer)] {
+        switch culprit.action {
+        case .get(let key, _):
+            var result: [(String, HistoryOperation.Answer)] = []
+            for operation in operations.reversed() {
+                for value in operation.values(of: key) {
+                    result.append(
+                        (quoted(value), .found(HistoryOperation.Sighting(value: value))))
+                }
+            }
+            return Array(result.prefix(40)) + [("no such key", .absent)]
+        case .put, .delete:
+            guard case .ok(let answer, _) = culprit.outcome else { return [] }
+            if case .refused = answer { return [("done", culprit.action.plainSuccess)] }
+            return [("a refusal", .refused(.condition(.untold)))]
+        case .list, .deleteRange, .increment, .batch: return []
+        }
+    }
+}
+
+extension HistoryOperation.Action {
+    fileprivate var plainSuccess: HistoryOperation.Answer {
+        if case .delete = self { .deleted(1) } else { .written() }
+    }
+}
+
+extension HistoryOperation {
+    /// The values that it may have given to a key.
+    fileprivate func values(of key: [UInt8]) -> [[UInt8]] {
+        switch (action, outcome) {
+        case (.put(key, let value, _), _): return [value]
+        case (.batch(let puts, _), _): return puts.filter { $0.key == key }.map(\.value)
+        case (.increment(key, _), .ok(.incremented(let sum, _, _), _)): return [Array(String(sum).utf8)]
+        default: return []
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Primitives
+
+// What the checkers find, before it is explained.
+
+/// The outcome of one check.
+enum CheckResult {
+    case fine
+    case undecided(Doubt)
+    case violation(Finding)
+}
+
+/// What is wrong, in short.
+struct Finding {
+    var kind: Counterexample.Kind
+    /// The keys that it concerns; nil if it concerns the order of all operations.
+    var keys: [[UInt8]]?
+    /// The id of the operation that cannot be.
+    var culprit: Int?
+    /// The ids of the operations that prove it; empty if they must be looked for.
+    var proof: [Int] = []
+    /// One sentence; empty if it must be looked for.
+    var reason = ""
+}
+
+/// Revisions from here on are not believed: JSON numbers are exact below.
+private let revisionLimit: UInt64 = 1 << 53
+
+/// An answer that is wrong whatever the store holds.
+func malformedAnswer(in history: History) -> Finding? {
+    for operation in history.operations {
+        if let reason = operation.malformation {
+            return malformed(operation, reason)
+        }
+        if operation.toldRevisions.contains(where: { $0.rawValue >= revisionLimit }) {
+            return malformed(operation, "it tells a revision of 2^53 or above")
+        }
+        guard case .deleteRange(let selection) = operation.action,
+            case .ok(.deleted(let count, _), _) = operation.outcome, count > 0
+        else { continue }
+        var keys: Set<[UInt8]> = []
+        for other in history.operations { keys.formUnion(other.namedKeys.filter(selection.contains)) }
+        if count > keys.count {
+            return malformed(operation, "\(count) keys were deleted, of which only \(keys.count) are known")
+        }
+    }
+    return nil
+}
+
+private func malformed(_ operation: HistoryOperation, _ reason: String) -> Finding {
+    Finding(kind: .malformedAnswer, culprit: operation.id, proof: [operation.id], reason: reason)
+}
+
+extension HistoryOperation {
+    /// Every revision in the answer. The store had reached all of them when it was given.
+    var toldRevisions: [Revision] {
+        guard case .ok(let answer, let revision) = outcome else { return [] }
+        var told = revision.map { [$0] } ?? []
+        func add(_ sighting: Sighting) {
+            if let revision = sighting.revision { told.append(revision) }
+            if let revision = sighting.createRevision { told.append(revision) }
+        }
+        switch answer {
+        case .absent, .refused(.notFound), .refused(.notAnInteger), .refused(.overflow): break
+        case .found(let sighting): add(sighting)
+        case .items(let items): for item in items { add(item.sighting) }
+        case .written(let revision, let created, _):
+            add(Sighting(revision: revision, createRevision: created))
+        case .deleted(_, let revision), .incremented(_, let revision, _): add(Sighting(revision: revision))
+        case .batch(let results): for case .written(let revision?) in results { told.append(revision) }
+        case .refused(.condition(let current)):
+            if case .revision(let revision) = current { told.append(revision) }
+        }
+        return told
+    }
+}

@@ -1,0 +1,124 @@
+import Primitives
+import Store
+
+/// A client: one operation after the other, with pauses for thought.
+struct SimulatedClient: Sendable {
+    let plan: ClientPlan
+    var random: SeededGenerator
+    /// The node it turns to next.
+    var node: Int
+    /// The operation it waits for.
+    var waitsFor: Int32?
+    /// Counts its values, so that no two are the same.
+    private var counter = 0
+    /// The latest revision that it was told.
+    private(set) var latest = Revision(1)
+    /// What it last read of each key, to make conditions of.
+    private var seen: [(key: [UInt8], revision: Revision?)] = []
+
+    init(plan: ClientPlan, seed: UInt64) {
+        self.plan = plan
+        random = SeededGenerator(seed: seed)
+        node = plan.home ?? 0
+    }
+
+    /// Chooses a node for the next operation.
+    mutating func chooseNode(of count: Int) -> Int {
+        if plan.home == nil { node = random.below(count) }
+        return node
+    }
+
+    /// The node was of no use.
+    mutating func turnAway(of count: Int) {
+        guard plan.failsOver else { return }
+        node = (node + 1 + random.below(max(1, count - 1))) % count
+    }
+
+    /// Remembers what a key was last seen at.
+    mutating func note(_ key: [UInt8], _ revision: Revision?) {
+        if let place = seen.firstIndex(where: { $0.key == key }) {
+            seen[place].revision = revision
+        } else {
+            seen.append((key, revision))
+        }
+    }
+
+    /// Remembers a revision of the store.
+    mutating func note(_ revision: Revision) { latest = max(latest, revision) }
+
+    // MARK: - What it asks
+
+    mutating func nextAction(_ keys: KeyPlan) -> ClientAction {
+        if random.below(100) < plan.reads { return nextRead(keys) }
+        return .write(nextWrite(keys), forwards: random.below(100) >= plan.unforwarded)
+    }
+
+    static func plainKey(_ number: Int) -> [UInt8] { Array("k\(number)".utf8) }
+    static func counterKey(_ number: Int) -> [UInt8] { Array("n\(number)".utf8) }
+
+    private mutating func plainKey(_ keys: KeyPlan) -> [UInt8] { Self.plainKey(random.below(keys.plain)) }
+
+    private mutating func anyKey(_ keys: KeyPlan) -> [UInt8] {
+        let number = random.below(keys.plain + keys.counters)
+        return number < keys.plain ? Self.plainKey(number) : Self.counterKey(number - keys.plain)
+    }
+
+    private mutating func nextRead(_ keys: KeyPlan) -> ClientAction {
+        let isStale = random.below(100) < plan.stale
+        guard random.chance(150_000) else { return .get(anyKey(keys), isStale: isStale) }
+        let range = random.coin() ? KeyRange.all : KeyRange.prefix(Array("k".utf8))
+        return .range(range, limit: random.number(in: 1...8), isStale: isStale)
+    }
+
+    private mutating func value() -> [UInt8] {
+        counter += 1
+        let text = "c\(plan.number).\(counter)"
+        // Some are larger, so that the log has more to hold.
+        let padding = random.chance(100_000) ? random.magnitude(16...600) : 0
+        return Array(text.utf8) + [UInt8](repeating: UInt8(ascii: "."), count: padding)
+    }
+
+    private mutating func nextWrite(_ keys: KeyPlan) -> Store.Operation {
+        let wantsPrevious = random.chance(200_000)
+        switch random.below(20) {
+        case 0...7:
+            return .put(key: plainKey(keys), value: value(), guard: nil, returnPrevious: wantsPrevious)
+        case 8...11:
+            let key = plainKey(keys)
+            return .put(key: key, value: value(), guard: condition(for: key), returnPrevious: wantsPrevious)
+        case 12: return .put(key: plainKey(keys), value: value(), guard: .absent, returnPrevious: false)
+        case 13, 14:
+            let key = plainKey(keys)
+            return .delete(
+                key: key, guard: random.coin() ? condition(for: key) : nil, returnPrevious: wantsPrevious,
+                mustExist: random.coin())
+        case 15:
+            switch random.below(5) {
+            case 0: return .deleteRange(KeyRange.prefix(Array("k1".utf8)))
+            case 1:
+                return .compact(Revision(latest.rawValue - min(latest.rawValue, UInt64(random.below(20)))))
+            // Mostly refused, since the value is no number.
+            case 2: return .increment(key: plainKey(keys), by: 1)
+            default: return .put(key: plainKey(keys), value: value(), guard: .exists, returnPrevious: false)
+            }
+        case 16:
+            let count = random.number(in: 1...3)
+            let puts = (0..<count).map { _ in BatchPut(key: plainKey(keys), value: value()) }
+            return .batch(puts, createOnly: random.chance(300_000))
+        default:
+            guard keys.counters > 0 else {
+                return .put(key: plainKey(keys), value: value(), guard: nil, returnPrevious: wantsPrevious)
+            }
+            let key = Self.counterKey(random.below(keys.counters))
+            if random.chance(50_000) {
+                return .delete(key: key, guard: nil, returnPrevious: false, mustExist: false)
+            }
+            return .increment(key: key, by: Int64(random.number(in: -3...10)))
+        }
+    }
+
+    private mutating func condition(for key: [UInt8]) -> Store.Guard {
+        guard let known = seen.first(where: { $0.key == key }) else { return .absent }
+        return known.revision.map { .revision($0) } ?? .absent
+    }
+}
