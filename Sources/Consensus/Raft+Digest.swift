@@ -1,7 +1,8 @@
 public import Primitives
 
 // A digest of a node's state, for those who run many nodes and ask whether two states are the same: the
-// small-scope search, which must not explore a state twice, and the test that a seed gives the same run again.
+// small-scope search, which must not explore a state twice, and the test that a seed gives the same run
+// again.
 //
 // What is private to the parts of the core is asked of copies of them, so that they stay private.
 
@@ -39,8 +40,8 @@ public struct StateHasher: Sendable {
     private var first: UInt64 = 0x243f_6a88_85a3_08d3
     private var second: UInt64 = 0x1319_8a2e_0370_7344
 
-    /// An empty digest. Byte `n` of `names` is what node `n` is to be called, for nodes up to 7: so two states
-    /// that differ only in the names of the nodes have the same digest under different names.
+    /// An empty digest. Byte `n` of `names` is what node `n` is to be called, for nodes up to 7: so two
+    /// states that differ only in the names of the nodes have the same digest under different names.
     public init(names: UInt64 = StateHasher.ownNames) { self.names = names }
 
     /// Another empty digest, under the same names.

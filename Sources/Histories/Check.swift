@@ -14,8 +14,9 @@ public let defaultSearchBudget = 5_000_000
 ///
 /// It checks that no revision was given twice; that the revisions agree with the order in time; that every
 /// answer, also a stale one, is what a store would have said at its revision; and, if the history is
-/// exclusive, that no revision is left over. A write of unknown outcome may stand at any revision that is free
-/// and higher than those told before it was invoked, or at none. A write labelled as not applied may not.
+/// exclusive, that no revision is left over. A write of unknown outcome may stand at any revision that is
+/// free and higher than those told before it was invoked, or at none. A write labelled as not applied may
+/// not.
 ///
 /// Every write that changed something must tell its revision, otherwise the replay is undecided.
 public func checkRevisions(_ history: History, budget: Int = defaultSearchBudget) -> Verdict {

@@ -36,8 +36,8 @@ public struct CheckpointStore<D: Disk> {
     }
 
     /// Removes what a crash left in the making, and makes the names of the rest durable: a process that was
-    /// killed may have renamed a checkpoint and not synced the folder, and nothing may be built on a name that
-    /// a power failure takes back. Only when nothing is being written.
+    /// killed may have renamed a checkpoint and not synced the folder, and nothing may be built on a name
+    /// that a power failure takes back. Only when nothing is being written.
     public func removeLeftovers() throws(DiskError) {
         for name in try disk.list(directory).sorted() where name.hasSuffix(".tmp") {
             try disk.remove(directory + "/" + name)

@@ -96,7 +96,7 @@ import Testing
         var killed = plan
         killed.faults = [
             PlannedFault(
-                number: 0, at: Instant(nanoseconds: 1_500_000_000), lasts: .milliseconds(100),
+                number: 0, at: Instant(nanoseconds: 1_500_000_000), lasts: .seconds(100),
                 action: .kill(.all))
         ]
         killed.core = [0, 1, 2]

@@ -5,9 +5,9 @@ import Primitives
 ///
 /// A smaller history must be wrong because the whole one is, and not because something is missing. So nothing
 /// is just left out but what only looks: a read that is not asked for an explanation is one condition less. A
-/// write that is put aside becomes one of unknown outcome: it may still have happened, now or later, or never.
-/// If a history without some of its reads, and with some of its writes in doubt, has no explanation, then the
-/// whole has none; and then the operations that were not put aside have none by themselves.
+/// write that is put aside becomes one of unknown outcome: it may still have happened, now or later, or
+/// never. If a history without some of its reads, and with some of its writes in doubt, has no explanation,
+/// then the whole has none; and then the operations that were not put aside have none by themselves.
 struct Explainer {
     /// Judges a smaller history by what concerns these keys.
     typealias Check = (History, Set<[UInt8]>?) -> CheckResult

@@ -48,8 +48,8 @@ struct Reduction {
         cut(answered().sorted { operations[$0].invoked < operations[$1].invoked })
     }
 
-    /// Puts aside the longest beginning of a list with which the history stays wrong. The more is put aside the
-    /// less can be wrong, so that the length can be halved for.
+    /// Puts aside the longest beginning of a list with which the history stays wrong. The more is put aside
+    /// the less can be wrong, so that the length can be halved for.
     private mutating func cut(_ order: [Int]) {
         var low = 0
         var high = order.count

@@ -3,8 +3,8 @@
 extension Counterexample {
     /// The whole evidence as text of several lines.
     ///
-    ///     violation (answer): operation 7 (get a) was answered "x", which … no order of the operations explains
-    ///     it could have been answered: "y"
+    ///     violation (answer): operation 7 (get a) was answered "x", which … no order of the operations
+    ///     explains it could have been answered: "y"
     ///
     ///     time/ms  client 0           client 1
     ///       0.000  7 get a @n1

@@ -64,7 +64,8 @@ struct ModelCore {
         isObserver = required.map(\.isObserver)
     }
 
-    /// Where a required operation stands after the store has reached `clock`; nil if it should have come before.
+    /// Where a required operation stands after the store has reached `clock`; nil if it should have come
+    /// before.
     func place(
         _ operation: ModelOperation, after clock: UInt64
     ) -> (clock: UInt64, slot: UInt64, horizon: UInt64)? {

@@ -1,5 +1,5 @@
-/// Prunes the search of one key: a value that somebody still has to see must not be overwritten when nobody is
-/// left who could write it again.
+/// Prunes the search of one key: a value that somebody still has to see must not be overwritten when nobody
+/// is left who could write it again.
 ///
 /// It counts, for each value, the operations that must find the key so and those that can make it so. With
 /// values that are written once this alone finds most orders impossible at the first wrong step.

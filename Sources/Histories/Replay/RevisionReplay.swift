@@ -2,10 +2,10 @@ import Primitives
 
 /// The checker that goes by revisions; see `checkRevisions`.
 ///
-/// The order of all operations is known but for three kinds: writes of unknown outcome, which are at some free
-/// revision or nowhere; refusals, which need not tell at which revision they were decided; and reads that do
-/// not tell it. So the search has next to nothing to do: it walks through the operations in the order of
-/// revisions, and puts in a write of unknown outcome where nothing else explains what was seen.
+/// The order of all operations is known but for three kinds: writes of unknown outcome, which are at some
+/// free revision or nowhere; refusals, which need not tell at which revision they were decided; and reads
+/// that do not tell it. So the search has next to nothing to do: it walks through the operations in the order
+/// of revisions, and puts in a write of unknown outcome where nothing else explains what was seen.
 struct RevisionReplay {
     private let history: History
     private let budget: Int

@@ -1,8 +1,8 @@
 import Primitives
 
-/// Remembers from where the search found no way on: the state, the required operations that were done, and the
-/// optional ones that were used up. Whoever comes to the same place with as many used up, or more, can go no
-/// further either.
+/// Remembers from where the search found no way on: the state, the required operations that were done, and
+/// the optional ones that were used up. Whoever comes to the same place with as many used up, or more, can go
+/// no further either.
 ///
 /// The required operations are ordered by their calls, so those done are all up to some place and few above
 /// it: only the words between are kept.

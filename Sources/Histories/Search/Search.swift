@@ -5,8 +5,8 @@
 //    they are tried after all others; among equal ones only the first that was invoked is tried.
 //  - A place that was reached with fewer of them used up is better in every way than one with more of them:
 //    the memory keeps the smallest sets, and refuses all that contain one (see `Memo`).
-//  - An operation that never changes anything and fits is taken at once: whatever order there is, it is still one
-//    with the operation moved to here.
+//  - An operation that never changes anything and fits is taken at once: whatever order there is, it is still
+//    one with the operation moved to here.
 //  - A value that somebody must see and nobody can write again is not overwritten (see `Tokens`).
 
 import Primitives

@@ -36,7 +36,9 @@ struct NodeClock: Sendable {
         guard instant != .never else { return nil }
         let passed = instant.nanoseconds - base.own
         guard millionths != 0, passed > 0 else { return base.true + passed }
-        var time = base.true + Int64(Int128(passed) * 1_000_000 / Int128(1_000_000 + millionths))
+        // Both divisions round, so begin a little before.
+        let estimate = Int64(Int128(passed) * 1_000_000 / Int128(1_000_000 + millionths))
+        var time = base.true + max(0, estimate - 2)
         while own(time) < instant.nanoseconds { time += 1 }
         return time
     }

@@ -32,7 +32,8 @@ final class DurableBeforeSaid: Invariant {
             index <= max(node.disk.log.lastIndex, node.disk.checkpointed),
             "\(node.name) acknowledges \(index); its log is durable up to \(node.disk.log.last)")
         guard let leader = chronicle.leaders[message.term].map({ chronicle.nodes[$0] }),
-            // After a restart the same node may hold less; it leads no more in that term, and heeds no answer.
+            // After a restart the same node may hold less; it leads no more in that term, and heeds no
+            // answer.
             leader.now.role == .leader, leader.now.term == message.term, leader.isAlive,
             leader.memory.base.index <= index
         else { return }

@@ -56,8 +56,8 @@ extension SmallScope {
     /// Searches all worlds within `bounds`, breadth first, until there are no more, one breaks an invariant,
     /// `states` of them are known, or `goesOn` answers false, which is asked every few thousand worlds.
     ///
-    /// The outcome depends on nothing but the arguments. `furtherCheck` is asked of each world, too; it answers
-    /// in words what is wrong.
+    /// The outcome depends on nothing but the arguments. `furtherCheck` is asked of each world, too; it
+    /// answers in words what is wrong.
     public static func explore(
         _ bounds: Bounds, states: Int = .max, furtherCheck: ((borrowing WorldView) -> String?)? = nil,
         goesOn: (Progress) -> Bool = { _ in true }

@@ -3,9 +3,9 @@ import Primitives
 
 extension SmallScope {
     /// The search itself. States are numbered in the order in which they are found, and of each only its
-    /// digest, its parent and the step from there are kept: 24 bytes and the room in the table. A state is made
-    /// again by the steps that led to it; since those of one depth come in the order of their parents, that is
-    /// little more than one step for each state.
+    /// digest, its parent and the step from there are kept: 24 bytes and the room in the table. A state is
+    /// made again by the steps that led to it; since those of one depth come in the order of their parents,
+    /// that is little more than one step for each state.
     struct Explorer: ~Copyable {
         let bounds: Bounds
         /// The names under which states count as equal; the first are the nodes' own.

@@ -1,8 +1,8 @@
 import Consensus
 import Primitives
 
-// Answers that can't make a difference any more are taken out of flight, since otherwise every state would come
-// in many forms that behave the same.
+// Answers that can't make a difference any more are taken out of flight, since otherwise every state would
+// come in many forms that behave the same.
 
 extension SmallScope {
     /// What decides whether a message in flight still matters.

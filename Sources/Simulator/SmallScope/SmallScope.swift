@@ -19,11 +19,11 @@
 ///
 /// # Time
 ///
-/// Each node has a clock of its own that stands still but for two things: a timeout moves it to the node's own
-/// deadline, and a request for a vote may arrive late, that is when a follower has not heard its leader for so
-/// long that it no longer refuses. Clocks are not compared, so any drift, pause and delay is covered. The
-/// ranges that a node draws its timeouts from are one nanosecond wide; since nothing relates the clocks of two
-/// nodes, who times out first does not depend on them.
+/// Each node has a clock of its own that stands still but for two things: a timeout moves it to the node's
+/// own deadline, and a request for a vote may arrive late, that is when a follower has not heard its leader
+/// for so long that it no longer refuses. Clocks are not compared, so any drift, pause and delay is covered.
+/// The ranges that a node draws its timeouts from are one nanosecond wide; since nothing relates the clocks
+/// of two nodes, who times out first does not depend on them.
 ///
 /// # What makes states equal
 ///
@@ -38,8 +38,8 @@
 /// - More of anything than ``Bounds`` allow; more than one event in a turn beyond ``Bounds/sharedTurns``.
 /// - Equal messages in flight to the same node at the same time count as one; that both arrive is a duplicate
 ///   and must be paid for as one.
-/// - An answer in a term that its receiver has durably left, or to a vote that is over, is taken out of flight.
-///   That it would change nothing is checked when it is taken out.
+/// - An answer in a term that its receiver has durably left, or to a vote that is over, is taken out of
+///   flight. That it would change nothing is checked when it is taken out.
 /// - A follower's read that is given up because no answer came in time, a leader's choice among successors
 ///   when a transfer names none, and resends later than the first: they hang on lengths of time.
 /// - The order among nodes decides which of two pre-candidates with equal logs steps back. When mirror images
@@ -72,10 +72,11 @@ public enum SmallScope {
         public var order = Order.any
         /// Messages that are delayed: they leave the order and arrive at any time, or never.
         public var delays = 0
-        /// Appends whose last entry is cut off on the way, as an owner may do that sends less than it is asked.
+        /// Appends whose last entry is cut off on the way, as an owner may do that sends less than it is
+        /// asked.
         public var shortened = 0
-        /// Nodes that go to the other side of a partition: messages that would have to cross it are lost, until
-        /// they come back.
+        /// Nodes that go to the other side of a partition: messages that would have to cross it are lost,
+        /// until they come back.
         public var partitions = 0
         /// Steps that nodes take by themselves while messages are in flight that have not been delayed. Nil:
         /// that is nothing special.
