@@ -36,7 +36,8 @@ struct Parley: ParsableCommand {
                 name: "Cluster",
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),
             CommandGroup(
-                name: "Measuring and trying", subcommands: [BenchCommand.self, SimulateCommand.self]),
+                name: "Measuring and trying",
+                subcommands: [BenchCommand.self, SimulateCommand.self, ExploreCommand.self]),
         ])
 }
 

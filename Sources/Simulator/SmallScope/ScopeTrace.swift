@@ -102,7 +102,8 @@ extension Message {
             case .matched(let index): return "append answer \(route): matches up to \(index)"
             case .rejected(let hint, let last):
                 return
-                    "append answer \(route): no match at \(response.previous), perhaps at \(hint), ends at \(last)"
+                    "append answer \(route): no match at \(response.previous), perhaps at \(hint), "
+                    + "ends at \(last)"
             }
         case .heartbeat(let heartbeat):
             return "heartbeat \(route): commit \(heartbeat.commit), round \(heartbeat.round)"

@@ -19,6 +19,22 @@ extension SmallScope {
         public var runs: Int
         /// Roughly how much memory the search holds.
         public var bytes: Int
+
+        /// Makes it of these parts.
+        public init(
+            states: Int, expanded: Int, transitions: Int, depth: Int, nodeStates: Int, messages: Int,
+            runs: Int, bytes: Int
+        ) {
+            self.states = states
+            self.expanded = expanded
+            self.transitions = transitions
+            self.depth = depth
+            self.nodeStates = nodeStates
+            self.messages = messages
+            self.runs = runs
+            self.bytes = bytes
+        }
+
     }
 
     /// A world as a further check sees it.

@@ -40,8 +40,13 @@
 ///   and must be paid for as one.
 /// - An answer in a term that its receiver has durably left, or to a vote that is over, is taken out of
 ///   flight. That it would change nothing is checked when it is taken out.
-/// - A follower's read that is given up because no answer came in time, a leader's choice among successors
-///   when a transfer names none, and resends later than the first: they hang on lengths of time.
+/// - What hangs on lengths of time: a follower's read that is given up because no answer came in time; a
+///   leader's choice among successors when a transfer names none; the waits before a leader sends again,
+///   which double, beyond the heartbeats that the bounds allow. A timeout comes at its deadline, and a leader
+///   that hears nobody steps down at its second heartbeat, or never, if it has no more.
+/// - Closed connections: to a follower they are like a timeout and a late request for a vote, to a leader
+///   like a peer found unreachable.
+/// - Checkpoints are taken when nothing is on its way to the disk, at the commit index, and replace the log.
 /// - The order among nodes decides which of two pre-candidates with equal logs steps back. When mirror images
 ///   are merged, the other outcome may be left out where the two nodes differ in something else.
 /// - Members do not change, and appends are never cut short by their size.

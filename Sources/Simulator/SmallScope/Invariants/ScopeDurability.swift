@@ -61,7 +61,8 @@ extension SmallScope.Invariants {
             text = "term \(new.term) is written over term \(old.term)"
         } else if new.term == old.term, let vote = old.vote, new.vote != vote {
             text =
-                "the vote for \(new.vote?.description ?? "nobody") is written over that for \(vote) in term \(old.term)"
+                "the vote for \(new.vote?.description ?? "nobody") is written over that for \(vote) in term "
+                + "\(old.term)"
         } else if new.commit < old.commit {
             text = "commit index \(new.commit) is written over \(old.commit)"
         } else {

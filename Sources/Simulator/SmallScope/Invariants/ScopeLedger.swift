@@ -8,7 +8,7 @@ extension SmallScope.Ghost {
         ("leaders commit", "What is committed is committed by a leader first; the others learn it from it."),
         (
             "fresh reads",
-            "A read is answered with an index that covers all that any node knew to be committed when it began."
+            "A read is answered with an index that covers all that any node knew to be committed by then."
         ),
         ("answered once", "No read is answered twice, or without having been asked."),
     ]
