@@ -79,31 +79,6 @@ import Testing
         #expect(Reduction(minimizer.best.description) == minimizer.best)
     }
 
-    @Test func `without progress after the faults the run fails`() {
-        // Nobody but the observer keeps the majority down.
-        final class Saboteur: Observer {
-            func observe(_ step: borrowing Step, in simulation: Simulation) throws(Violation) {
-                guard case .started(let node) = step.what, node > 0, simulation.phase != .safety else {
-                    return
-                }
-                simulation.die(simulation.nodes[node], .killed)
-            }
-        }
-        var reduction = Reduction()
-        reduction.safety = .seconds(2)
-        reduction.clients = Array(0..<8)
-        let plan = Plan(seed: 1, profile: .lite, reduction: reduction)
-        var killed = plan
-        killed.faults = [
-            PlannedFault(
-                number: 0, at: Instant(nanoseconds: 1_500_000_000), lasts: .seconds(100),
-                action: .kill(.all))
-        ]
-        killed.core = [0, 1, 2]
-        let outcome = Simulation(plan: killed, observers: [Saboteur()]).run()
-        #expect(outcome.violation?.invariant == "V1")
-    }
-
     @Test func `what is due comes in the order of time, then of arrival`() {
         var queue = EventQueue()
         var random = SeededGenerator(seed: 7)
