@@ -223,10 +223,10 @@ extension SmallScope.Explorer {
         return result.reversed()
     }
 
-    /// Roughly how many bytes the search holds, without what the node states share.
+    /// Roughly how many bytes the search holds: a number that depends on nothing but what was found.
     var bytes: Int {
-        visited.bytes + parents.capacity * 8 + outcomes.count * 60 + members.count
-            * (members.stride * 8 + 2500)
-            + messages.count * 400
+        let perMember = 8 * members.stride + 2500
+        return visited.bytes + 12 * states + 60 * outcomes.count + perMember * members.count
+            + 400 * messages.count
     }
 }
