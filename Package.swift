@@ -145,8 +145,8 @@ let package = Package(
         .testTarget(
             name: "SimulatorTests",
             dependencies: [
-                "Simulator", "Histories", "NodeCore", "Replication", "Wire", "WAL", "Store", "Consensus",
-                "Primitives",
+                "Simulator", "Histories", "NodeCore", "NodeRuntime", "Replication", "Wire", "WAL", "Store",
+                "Consensus", "Primitives",
             ], swiftSettings: common),
         .testTarget(name: "TidyTests", swiftSettings: common),
     ]

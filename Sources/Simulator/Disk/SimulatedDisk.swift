@@ -170,6 +170,12 @@ public final class SimulatedDisk {
         return found?.file.map { core.state.platter(of: $0) }
     }
 
+    /// All that a power failure now would leave if all that isn't synced were lost, in order: the bytes of
+    /// files, and folders (with a slash at the end) without bytes.
+    public func durableTree() -> [(path: String, bytes: [UInt8]?)] {
+        core.state.paths(durable: true).map { ($0.path, $0.file.map { core.state.platter(of: $0) }) }
+    }
+
     /// The paths of files whose names end like this, in order.
     public func paths(ending suffix: String = "") -> [String] {
         core.state.paths(durable: false).filter { $0.file != nil && $0.path.hasSuffix(suffix) }.map(\.path)
