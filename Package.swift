@@ -104,7 +104,8 @@ let package = Package(
             swiftSettings: common),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Primitives"], swiftSettings: common),
         .testTarget(
-            name: "WALTests", dependencies: ["WAL", "Consensus", "Primitives"], swiftSettings: common),
+            name: "WALTests", dependencies: ["WAL", "Simulator", "Consensus", "Primitives"],
+            swiftSettings: common),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication", "Consensus", "Store", "Primitives"],
             swiftSettings: common),

@@ -1,5 +1,6 @@
 import Consensus
 import Primitives
+import Simulator
 import Testing
 import WAL
 
@@ -15,7 +16,7 @@ import WAL
     }
 
     private func save(
-        _ number: Int, in store: CheckpointStore<MemoryDisk>, origin: CheckpointOrigin = .own
+        _ number: Int, in store: CheckpointStore<SimulatedDisk>, origin: CheckpointOrigin = .own
     ) throws(DiskError) {
         var writer = try store.write(position(number), from: origin)
         let bytes = bytes(number)
@@ -26,7 +27,7 @@ import WAL
         #expect(made == Checkpoint(position: position(number), bytes: 3000))
     }
 
-    private func read(_ number: Int, in store: CheckpointStore<MemoryDisk>) throws -> [UInt8] {
+    private func read(_ number: Int, in store: CheckpointStore<SimulatedDisk>) throws -> [UInt8] {
         let reader = try store.read(position(number))
         var result: [UInt8] = []
         while true {
@@ -37,7 +38,7 @@ import WAL
     }
 
     @Test func `checkpoints are listed newest first, read in ranges, and the last two stay`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1, folders: [Self.folder])
         let store = CheckpointStore(disk: disk, directory: Self.folder)
         for number in [10, 200, 30] { try save(number, in: store) }
         #expect(try store.list().map(\.position) == [position(200), position(30), position(10)])
@@ -54,7 +55,7 @@ import WAL
     }
 
     @Test func `an unfinished one is never listed, and goes at the next start`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1, folders: [Self.folder])
         let store = CheckpointStore(disk: disk, directory: Self.folder)
         var own = try store.write(position(5), from: .own)
         var fetched = try store.write(position(5), from: .fetched)
@@ -71,25 +72,24 @@ import WAL
     }
 
     @Test func `a writer that failed once never becomes a checkpoint`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1, folders: [Self.folder])
         let store = CheckpointStore(disk: disk, directory: Self.folder)
         var writer = try store.write(position(7), from: .own)
         try writer.append(bytes(7))
-        disk.failures = (0..<Int.max, DiskError.inputOutput)
+        disk.inject(.syncErrorKept)
         #expect(throws: DiskError.self) { _ = try writer.finish() }
-        disk.failures = nil
         #expect(throws: DiskError.self) { _ = try writer.finish() }
         #expect(throws: DiskError.self) { try writer.append([1]) }
         #expect(try store.list().isEmpty)
         try writer.abandon()
-        #expect(disk.paths(ending: ".tmp").isEmpty && disk.openHandles == 0)
+        #expect(disk.paths(ending: ".tmp").isEmpty && disk.openFiles == 0)
     }
 
     @Test func `a crash at any operation leaves whole checkpoints only, and the finished ones`() throws {
-        for operation in 1...60 {
+        for operation in 0..<60 {
             for seed in 0..<UInt64(4) {
-                let disk = MemoryDisk()
-                disk.crashAt = operation
+                let disk = SimulatedDisk(seed: seed, folders: [Self.folder])
+                disk.die(after: operation)
                 let store = CheckpointStore(disk: disk, directory: Self.folder)
                 var finished = 0
                 do {

@@ -1,5 +1,6 @@
 import Consensus
 import Primitives
+import Simulator
 import Testing
 import WAL
 
@@ -28,7 +29,7 @@ import WAL
     }()
 
     private func run(
-        _ disk: MemoryDisk, _ tracker: inout Tracker, steps: ArraySlice<Step> = Self.steps[...]
+        _ disk: SimulatedDisk, _ tracker: inout Tracker, steps: ArraySlice<Step> = Self.steps[...]
     ) throws(WALError) {
         var wal = try openLog(disk)
         for step in steps { try tracker.perform(step, on: &wal) }
@@ -37,17 +38,18 @@ import WAL
     @Test func `an acknowledged entry survives a crash at any operation, and none is invented`() throws {
         let disk = try makeDisk()
         var tracker = Tracker()
-        let start = disk.operations
+        let start = disk.changes
         try run(disk, &tracker)
-        let total = disk.operations - start
+        let total = disk.changes - start
         #expect(total > 60)
-        for operation in 1...total {
+        for operation in 0..<total {
             for seed in 0..<UInt64(4) {
                 let disk = try makeDisk()
-                disk.crashAt = disk.operations + operation
+                disk.garblesSectors = seed % 2 == 0
+                disk.die(after: operation)
                 var tracker = Tracker()
                 #expect(throws: WALError.self) { try run(disk, &tracker) }
-                let survivor = disk.afterCrash(seed: UInt64(operation) << 8 | seed, garble: seed % 2 == 0)
+                let survivor = disk.afterCrash(seed: UInt64(operation) << 8 | seed)
                 let wal = try reopen(survivor, crashing: seed)
                 guard tracker.expect(wal, "operation \(operation), seed \(seed)") else { return }
             }
@@ -55,26 +57,26 @@ import WAL
     }
 
     @Test func `kill -9 loses nothing that was appended and written`() throws {
-        for operation in 1...75 {
+        for operation in 0..<75 {
             let disk = try makeDisk()
-            disk.crashAt = disk.operations + operation
+            disk.die(after: operation)
             var tracker = Tracker()
             #expect(throws: WALError.self) { try run(disk, &tracker) }
             // The process is killed; when the next one has read the log, the power goes.
-            let next = disk.afterKill()
-            let first = try openLog(next)
+            var random = SeededGenerator(seed: 1)
+            disk.crash(using: &random, power: false)
+            let first = try openLog(disk)
             guard tracker.expect(first, "operation \(operation)") else { return }
-            let second = try openLog(next.afterCrash(seed: UInt64(operation)))
+            let second = try openLog(disk.afterCrash(seed: UInt64(operation)))
             guard tracker.expect(second, "operation \(operation), again") else { return }
         }
     }
 
     @Test func `when there is no space, nothing is lost, and the call may be made again`() throws {
         var refusals = 0
-        for operation in 1...75 {
+        for operation in 0..<75 {
             let disk = try makeDisk()
-            let first = disk.operations + operation
-            disk.failures = (first..<first + 1, DiskError.noSpaceLeft)
+            disk.inject(.noSpace, skipping: operation)
             var tracker = Tracker()
             var isDone = false
             do {
@@ -93,12 +95,8 @@ import WAL
                 let found = try contents(wal)
                 #expect(found == tracker.current.entries)
             } catch {
-                // A sync that failed, or the very first operations.
-                switch error as? WALError {
-                case .disk(let cause): #expect(cause.operation == .sync)
-                case .noSpace: #expect(operation <= 3)
-                default: Issue.record("\(error)")
-                }
+                // The very first operations.
+                guard case .noSpace? = error as? WALError, operation <= 3 else { throw error }
             }
             if isDone { tracker.possible = [tracker.current] }
             let wal = try reopen(disk.afterCrash(seed: UInt64(operation)))
@@ -115,19 +113,18 @@ import WAL
         while try wal.prepareSpare() {}
         try wal.append(entries: entries(1...3, bytes: 900))
         try wal.sync()
-        disk.failures = (0..<Int.max, DiskError.noSpaceLeft)
-        disk.failOnlySync = false
+        disk.capacity = disk.usedBytes
         let more = try wal.prepareSpare()
         #expect(more == false)
         #expect(wal.isShortOfSpace == false)
-        disk.failures = nil
+        disk.capacity = .max
         try wal.append(entries: entries(4...4, bytes: 900))
         try wal.sync()
-        disk.failures = (0..<Int.max, DiskError.noSpaceLeft)
+        disk.capacity = disk.usedBytes
         let yetMore = try wal.prepareSpare()
         #expect(yetMore == false)
         #expect(wal.isShortOfSpace == true)
-        disk.failures = nil
+        disk.capacity = .max
         // The rest of the segment in use needs no space.
         try wal.append(hardState: HardState(term: Term(2), vote: NodeID(1)), entries: [entry(5)])
         try wal.sync()
@@ -137,13 +134,12 @@ import WAL
         #expect(again.terms.lastIndex == index(5) && again.hardState.vote == NodeID(1))
     }
 
-    @Test func `a failed sync ends the log wherever it happens`() throws {
+    @Test(arguments: [DiskFault.syncErrorKept, .syncErrorReverted, .syncNoSpace, .folderSyncError])
+    func `a failed sync ends the log wherever it happens`(_ fault: DiskFault) throws {
         var failures = 0
-        for operation in 1...75 {
+        for operation in 0..<40 {
             let disk = try makeDisk()
-            disk.failOnlySync = true
-            let first = disk.operations + operation
-            disk.failures = (first..<first + 1, DiskError.inputOutput)
+            disk.inject(fault, skipping: operation)
             var tracker = Tracker()
             do {
                 try run(disk, &tracker)
@@ -154,13 +150,13 @@ import WAL
             let wal = try reopen(disk.afterCrash(seed: UInt64(operation)))
             guard tracker.expect(wal, "operation \(operation)") else { return }
         }
-        #expect(failures > 20)
+        #expect(failures >= 15)
     }
 
     @Test func `the making of a log can be interrupted anywhere`() throws {
-        for operation in 1...40 {
-            let disk = MemoryDisk()
-            disk.crashAt = operation
+        for operation in 0..<40 {
+            let disk = SimulatedDisk(seed: UInt64(operation), folders: [directory])
+            disk.die(after: operation)
             do {
                 try WriteAheadLog.create(disk: disk, directory: directory, identity: identity, limits: small)
                 return #expect(operation > 5)
@@ -180,11 +176,12 @@ import WAL
     @Test(arguments: 0..<16 as Range<UInt64>)
     func `random histories with crashes agree with the model`(_ seed: UInt64) throws {
         var random = SeededGenerator(seed: seed &* 7919)
-        var disk = try makeDisk()
+        let disk = try makeDisk()
+        disk.garblesSectors = seed % 2 == 0
         var tracker = Tracker()
         var term = 1
         for life in 0..<8 {
-            disk.crashAt = disk.operations + 1 + Int(random.next(below: 60))
+            disk.die(after: Int(random.next(below: 60)))
             do {
                 var wal = try openLog(disk)
                 guard tracker.expect(wal, "seed \(seed), life \(life)") else { return }
@@ -197,7 +194,7 @@ import WAL
             } catch {
                 guard disk.isDead else { throw error }
             }
-            disk = disk.afterCrash(seed: random.next(), garble: seed % 2 == 0)
+            disk.crash(using: &random, power: true)
         }
     }
 

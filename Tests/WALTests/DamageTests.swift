@@ -1,5 +1,6 @@
 import Consensus
 import Primitives
+import Simulator
 import Testing
 import WAL
 
@@ -8,7 +9,7 @@ import WAL
     static let path = directory + "/0000000000000001.log"
 
     /// Three batches: entries 1 and 2, entry 3 with a hard state that commits 2, entries 4 and 5.
-    static func makeLog() throws -> (disk: MemoryDisk, bytes: [UInt8], lastBatch: Int) {
+    static func makeLog() throws -> (disk: SimulatedDisk, bytes: [UInt8], lastBatch: Int) {
         let disk = try makeDisk()
         var wal = try openLog(disk)
         try wal.append(entries: entries(1...2))
@@ -22,7 +23,7 @@ import WAL
         return (disk, disk.contents(path) ?? [], 4 * 512)
     }
 
-    private func recover(_ disk: MemoryDisk) throws(WALError) -> Recovered {
+    private func recover(_ disk: SimulatedDisk) throws(WALError) -> Recovered {
         try WriteAheadLog.recover(disk: disk, directory: directory, identity: identity, limits: small)
     }
 
@@ -127,7 +128,8 @@ import WAL
             throws: WALError.corrupt(
                 file: directory + "/0000000000000002.log", offset: 0, reason: "the segment is missing")
         ) { try recover(broken) }
-        #expect(throws: WALError.absent(directory: directory)) { try recover(MemoryDisk()) }
+        let empty = SimulatedDisk(seed: 1, folders: [directory])
+        #expect(throws: WALError.absent(directory: directory)) { try recover(empty) }
         #expect(throws: WALError.alreadyExists(directory: directory)) {
             try WriteAheadLog.create(disk: disk, directory: directory, identity: identity, limits: small)
         }
@@ -194,10 +196,8 @@ import WAL
         let (disk, _, _) = try Self.makeLog()
         var wal = try openLog(disk)
         try wal.append(entries: [entry(6)])
-        disk.failOnlySync = true
-        disk.failures = (0..<Int.max, DiskError.inputOutput)
+        disk.inject(.syncErrorKept)
         #expect(throws: WALError.self) { try wal.sync() }
-        disk.failures = nil
         #expect(throws: WALError.unusable) { try wal.sync() }
         #expect(throws: WALError.unusable) { try wal.append(entries: [entry(7)]) }
         #expect(throws: WALError.unusable) { try wal.cut(below: index(2)) }
@@ -205,7 +205,9 @@ import WAL
         #expect(throws: WALError.unusable) { try wal.reset(to: LogPosition(index: index(9), term: Term(1))) }
         #expect(throws: WALError.unusable) { try wal.entries(from: index(1), to: index(2)) }
         // The next process sees the cache, in which the entry stands; the platter hasn't got it.
-        let next = try openLog(disk.afterKill())
+        var random = SeededGenerator(seed: 1)
+        disk.crash(using: &random, power: false)
+        let next = try openLog(disk)
         #expect(next.terms.lastIndex == index(5))
     }
 }

@@ -1,5 +1,6 @@
 import Consensus
 import Primitives
+import Simulator
 import Testing
 import WAL
 
@@ -14,7 +15,7 @@ import WAL
     }
 
     @Test func `the identity is written once and told again`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1)
         do {
             var folder = try DataFolder(disk: disk, path: "/data")
             #expect(folder.identity == nil)
@@ -31,7 +32,7 @@ import WAL
     }
 
     @Test func `two processes never share a folder`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1)
         do {
             let first = try DataFolder(disk: disk, path: "/data")
             expectError("in use by another process") { _ = try DataFolder(disk: disk, path: "/data") }
@@ -41,7 +42,7 @@ import WAL
     }
 
     @Test func `another's folder is refused with a reason`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1)
         var folder = try DataFolder(disk: disk, path: "/data")
         try folder.initialise(as: identity, limits: small)
         try folder.verify(cluster: nil, node: nil, nodeName: "n3")
@@ -61,7 +62,7 @@ import WAL
     }
 
     @Test func `every flipped bit and every cut of the identity file is noticed`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1)
         do {
             var folder = try DataFolder(disk: disk, path: "/data")
             try folder.initialise(as: identity, limits: small)
@@ -79,11 +80,11 @@ import WAL
         }
         disk.put("/data/identity", [UInt8](repeating: 65, count: 5000))
         expectError("/data/identity is damaged") { _ = try DataFolder(disk: disk, path: "/data") }
-        #expect(disk.openHandles == 0)
+        #expect(disk.openFiles == 0)
     }
 
     @Test func `a log without an identity is nobody's to overwrite`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1)
         var folder = try DataFolder(disk: disk, path: "/data")
         try folder.initialise(as: identity, limits: small)
         let copy = disk.copy()
@@ -93,7 +94,7 @@ import WAL
     }
 
     @Test func `names that would not survive the file are refused`() throws {
-        let disk = MemoryDisk()
+        let disk = SimulatedDisk(seed: 1)
         var folder = try DataFolder(disk: disk, path: "/data")
         for name in ["", "two\nlines", String(repeating: "x", count: 256)] {
             var bad = identity
@@ -104,10 +105,10 @@ import WAL
 
     @Test func `a crash while it is set up leaves it fresh or ready`() throws {
         var ready = 0
-        for operation in 1...60 {
+        for operation in 0..<60 {
             for seed in 0..<UInt64(4) {
-                let disk = MemoryDisk()
-                disk.crashAt = operation
+                let disk = SimulatedDisk(seed: seed)
+                disk.die(after: operation)
                 var isDone = false
                 do {
                     var folder = try DataFolder(disk: disk, path: "/data")

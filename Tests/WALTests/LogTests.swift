@@ -1,5 +1,6 @@
 import Consensus
 import Primitives
+import Simulator
 import Testing
 import WAL
 
@@ -19,13 +20,13 @@ import WAL
     @Test func `a batch is one write and one sync`() throws {
         let disk = try makeDisk(limits: Limits(segmentBytes: 1 << 16))
         var wal = try openLog(disk, limits: Limits(segmentBytes: 1 << 16))
-        let (syncs, writes) = (disk.syncs, disk.writes)
+        let before = disk.counters
         try wal.append(hardState: HardState(term: Term(1)), entries: entries(1...50))
         try wal.append(entries: entries(51...60))
-        #expect(disk.writes == writes)
+        #expect(disk.counters.writes == before.writes)
         try wal.sync()
         try wal.sync()
-        #expect(disk.syncs == syncs + 1 && disk.writes == writes + 1)
+        #expect(disk.counters.syncs == before.syncs + 1 && disk.counters.writes == before.writes + 1)
     }
 
     @Test func `an entry replaces what stands at its index and above`() throws {
@@ -180,6 +181,6 @@ import WAL
             try wal.reset(to: LogPosition(index: index(50), term: Term(1)))
             _ = try wal.prepareSpare()
         }
-        #expect(disk.openHandles == 0)
+        #expect(disk.openFiles == 0)
     }
 }

@@ -1,5 +1,6 @@
 import Consensus
 import Primitives
+import Simulator
 import Testing
 import WAL
 
@@ -20,18 +21,18 @@ func entries(_ range: ClosedRange<Int>, term: Int = 1, bytes: Int = 20) -> [Entr
 }
 
 /// An empty log on a new disk.
-func makeDisk(limits: Limits = small) throws -> MemoryDisk {
-    let disk = MemoryDisk()
+func makeDisk(limits: Limits = small) throws -> SimulatedDisk {
+    let disk = SimulatedDisk(seed: 1, folders: [directory])
     try WriteAheadLog.create(disk: disk, directory: directory, identity: identity, limits: limits)
     return disk
 }
 
-func openLog(_ disk: MemoryDisk, limits: Limits = small) throws(WALError) -> WriteAheadLog<MemoryDisk> {
+func openLog(_ disk: SimulatedDisk, limits: Limits = small) throws(WALError) -> WriteAheadLog<SimulatedDisk> {
     try WriteAheadLog(disk: disk, directory: directory, identity: identity, limits: limits)
 }
 
 /// All entries the log has.
-func contents(_ wal: borrowing WriteAheadLog<MemoryDisk>) throws -> [Entry] {
+func contents(_ wal: borrowing WriteAheadLog<SimulatedDisk>) throws -> [Entry] {
     try wal.entries(from: wal.terms.firstIndex, to: wal.terms.lastIndex.next)
 }
 
@@ -55,7 +56,7 @@ struct Model: Equatable {
     }
 
     /// Whether an opened log holds this, beginning no later than after a cut below `cut`.
-    func matches(_ wal: borrowing WriteAheadLog<MemoryDisk>, cut: LogIndex) -> Bool {
+    func matches(_ wal: borrowing WriteAheadLog<SimulatedDisk>, cut: LogIndex) -> Bool {
         let log = wal.recovered.log
         guard log.lastIndex == last.index, wal.recovered.hardState == recoveredState,
             log.base.index >= base.index, log.firstIndex <= max(cut, base.index.next)
@@ -85,7 +86,7 @@ struct Tracker {
     var possible = [Model()]
     var cut = LogIndex.zero
 
-    mutating func perform(_ step: Step, on wal: inout WriteAheadLog<MemoryDisk>) throws(WALError) {
+    mutating func perform(_ step: Step, on wal: inout WriteAheadLog<SimulatedDisk>) throws(WALError) {
         switch step {
         case .append(let state, let entries):
             for entry in entries {
@@ -117,7 +118,7 @@ struct Tracker {
     }
 
     /// Demands that the log is one of those possible, and goes on from there.
-    mutating func expect(_ wal: borrowing WriteAheadLog<MemoryDisk>, _ context: @autoclosure () -> String)
+    mutating func expect(_ wal: borrowing WriteAheadLog<SimulatedDisk>, _ context: @autoclosure () -> String)
         -> Bool
     {
         for model in possible.reversed() where model.matches(wal, cut: cut) {
@@ -135,18 +136,20 @@ struct Tracker {
 }
 
 /// Opens the log; crashes at each operation of that, too, one after the other, if asked to.
-func reopen(_ disk: MemoryDisk, limits: Limits = small, crashing seed: UInt64? = nil) throws -> WriteAheadLog<
-    MemoryDisk
-> {
+func reopen(_ disk: SimulatedDisk, limits: Limits = small, crashing seed: UInt64? = nil) throws
+    -> WriteAheadLog<
+        SimulatedDisk
+    >
+{
     guard let seed else { return try openLog(disk, limits: limits) }
-    var disk = disk
-    for operation in 1... {
-        disk.crashAt = operation
+    for operation in 0... {
+        disk.die(after: operation)
         do {
             return try openLog(disk, limits: limits)
         } catch {
             guard disk.isDead else { throw error }
-            disk = disk.afterCrash(seed: seed &+ UInt64(operation))
+            var random = SeededGenerator(seed: seed &+ UInt64(operation))
+            disk.crash(using: &random, power: true)
         }
     }
     fatalError("unreachable")
