@@ -25,6 +25,7 @@ enum Help {
         curl -H 'Accept: application/x-ndjson' "$P/kv" > backup.ndjson   # everything, one line a key
         curl $P/kv --data-binary @backup.ndjson                   # and back
         curl -X DELETE "$P/kv?prefix=tmp/"                        # delete many at once
+        curl $P/txn --json '{"if":[{"key":"a","absent":true}],"then":[{"put":{"key":"a","value":"1"}}]}'   # all or nothing
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
         curl $P/cluster?pretty                                    # the cluster
         curl $P/members ; curl $P/leader                          # who is there, who leads
@@ -95,6 +96,22 @@ enum Help {
             sort=key|revision|create|version|value, order=asc|desc, limit=100 (up to 10000).
             If there is more, "next" is the cursor= of the next page; all pages of a cursor show one revision.
             Accept: application/x-ndjson gives one line a key, and without limit all of them.
+
+            """
+        ),
+        (
+            "transactions",
+            """
+            curl $P/txn --json '{"if":[{"key":"a","value":"10"}],
+              "then":[{"put":{"key":"a","value":"5"}},{"incr":{"key":"b","by":5}}],"else":[{"get":{"key":"a"}}]}'
+
+            if      guards, all of which must hold: a key's value, revision, create_revision or version, bare or as
+                    {"gt":3} (eq, ne, lt, le, gt, ge); absent or exists; the count of a prefix, or start and end
+            then    what is done if they do: put, get, delete, incr, txn (nested)
+            else    what is done otherwise; without it the answer is 412 txn_failed with failed_guards
+
+            All guards see the state before. All writes carry one revision and change a key once; a get sees what
+            the operations before it have written. ?dry_run changes nothing and tells what would be.
 
             """
         ),

@@ -146,6 +146,7 @@ public struct NativeAPI: Sendable {
         case .importKeys: return try planImport(asked)
         case .deleteKeys: return try planDeleteRange(asked)
         case .compact: return try planCompact(asked)
+        case .transact: return try planTransaction(asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
         case .transferLeadership: return try planTransfer(asked)

@@ -10,7 +10,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     case prefix, start, end, keys, count, delimiter, limit, cursor, sort, order, since
     // Writes
     case ifRevision = "if_rev", ifAbsent = "if_absent", prev, mustExist = "must_exist", op, by, all, mode
-    case revision, keep
+    case revision, keep, dryRun = "dry_run"
     case redirect, forward
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
@@ -25,7 +25,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
         "ttl", "lease", "keep_lease", "fence", "hold", "watch", "node", "delivery", "ordering", "key", "at",
-        "dry_run", "snapshot", "token", "owner", "scope", "as_of",
+        "snapshot", "token", "owner", "scope", "as_of",
     ]
 }
 

@@ -85,6 +85,7 @@ public struct WritePlan: Sendable {
         case deleteRange
         case increment
         case compact
+        case transaction(Transaction)
     }
 
     /// How the client said its condition.
@@ -193,6 +194,8 @@ public struct ReadPlan: Sendable {
         case history(HistoryQuery)
         /// Many keys.
         case range(RangeQuery)
+        /// What a transaction would do and return now.
+        case transaction(Transaction)
     }
 
     /// What is read.

@@ -43,6 +43,7 @@ extension NativeAPI {
         case .readInbox: return .inbox(try inbox(asked))
         case .acknowledgeInbox: return try acknowledgement(asked)
         case .getKey, .putKey, .deleteKey, .incrementKey, .listKeys, .importKeys, .deleteKeys, .compact,
+            .transact,
             .sendMessage, .sendMessageTo, .transferLeadership, .root, .help, .helpTopic, .problems, .problem,
             .openAPI, .version, .info:
             preconditionFailure("\(route) is not a question about this node")
@@ -151,7 +152,7 @@ extension NativeAPI {
 
     /// Refuses bodies that can't be JSON in UTF-8. A missing type and curl's default one are taken, because
     /// the origin check, not the type, keeps other sites' pages out.
-    private func expectJSON(_ request: HTTP.Request) throws(Problem) {
+    func expectJSON(_ request: HTTP.Request) throws(Problem) {
         guard let type = request.fieldText("content-type")?.lowercased() else { return }
         let parts = type.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\"" } }
         let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst(8)

@@ -78,7 +78,7 @@ extension NativeAPI {
         return .write(try write(.compactKeeping(keep), .compact, asked))
     }
 
-    private func write(
+    func write(
         _ change: WritePlan.Change, _ form: WritePlan.Form, _ asked: Asked,
         condition: WritePlan.Condition? = nil
     ) throws(Problem) -> WritePlan {

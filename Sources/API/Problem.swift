@@ -17,6 +17,8 @@ public struct Problem: Error, Sendable {
         case bytes([UInt8])
         /// What is wrong with each field.
         case errors([FieldError])
+        /// JSON that is written already.
+        case json([UInt8])
     }
 
     /// What is wrong with one field of a request.
@@ -167,6 +169,9 @@ extension NativeAPI {
                     json.endObject()
                 }
                 json.endArray()
+            case .json(let bytes):
+                json.name(name)
+                json.raw(bytes)
             }
         }
         json.field("node", settings.nodeName)

@@ -98,6 +98,13 @@ extension ProblemCode {
             remedy: "Read the key again and decide anew; current_revision says where it is.",
             example: "curl -X PUT -H 'If-Match: \"1\"' $P/kv/a -d 2"),
         entry(
+            .txnFailed, "txn_failed", 412, "Transaction failed",
+            cause:
+                "The guards of a transaction do not all hold, and it has no else; failed_guards lists them.",
+            remedy:
+                "Read what it depends on again and decide anew, or say with else what is to be done then.",
+            example: "curl $P/txn --json '{\"if\":[{\"key\":\"a\",\"revision\":1}],\"then\":[]}'"),
+        entry(
             .contentTooLarge, "content_too_large", 413, "Content too large",
             cause: "A body or value is over its limit: values have up to 1.5 MiB.",
             remedy: "Split it. The limits are in /info.", example: "curl -T big.iso $P/kv/big"),

@@ -37,6 +37,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case lengthRequired
     /// The condition of the request does not hold.
     case preconditionFailed
+    /// The guards of a transaction do not hold.
+    case txnFailed
     /// The body or value is over its limit.
     case contentTooLarge
     /// The request line is over its limit.

@@ -28,6 +28,9 @@ extension NativeAPI {
                 query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)
         case .history(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
+        case .transaction(let transaction):
+            return .answer(
+                render(transaction, keyspace: keyspace, traits: plan.traits, context: context))
         case .range(let query):
             return render(
                 query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)

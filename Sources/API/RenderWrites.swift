@@ -37,8 +37,12 @@ extension NativeAPI {
                 }
             }
             return render(refused: outcome, plan: plan, context: context)
+        case (.transaction(let outcome, let revision), .transaction(let transaction)):
+            return answer(plan, revision: revision, context: context) { json in
+                write(outcome, of: transaction, revision: revision, to: &json)
+            }
         case (.refused, _): return render(refused: outcome, plan: plan, context: context)
-        case (.batch, _), (.put, _):
+        case (.batch, _), (.put, _), (.transaction, _):
             return problem(
                 .internal, detail: "the outcome does not belong to the request", traits: plan.traits,
                 context: context)
@@ -115,6 +119,11 @@ extension NativeAPI {
         case .overflow: return Self.invalidValue("would leave the range of 64-bit integers")
         case .compacted(let compact, let current): return Self.compacted(compact, current)
         case .futureRevision(let current): return Self.future(current)
+        case .transaction(let reason):
+            guard case .transaction(let transaction) = plan.form else {
+                return Problem(.internal, "the outcome does not belong to the request")
+            }
+            return Self.problem(reason, of: transaction)
         case .malformedCommand:
             return Problem(
                 .internal, "the command could not be read when it was applied; nothing was changed")
@@ -203,7 +212,7 @@ extension WritePlan {
         let wanted: Guard?
         switch operation {
         case .put(_, _, let guarded, _), .delete(_, let guarded, _, _): wanted = guarded
-        case .deleteRange, .increment, .batch, .compact: wanted = nil
+        case .deleteRange, .increment, .batch, .compact, .transaction: wanted = nil
         }
         switch wanted {
         case .revision(Self.noRevision): return ", \(condition.rawValue) named no revision"
@@ -219,7 +228,7 @@ extension WritePlan {
         guard case .operation(let operation) = change else { return nil }
         switch operation {
         case .put(let key, _, _, _), .delete(let key, _, _, _), .increment(let key, _): return key
-        case .deleteRange, .batch, .compact: return nil
+        case .deleteRange, .batch, .compact, .transaction: return nil
         }
     }
 }

@@ -6,7 +6,7 @@ public import HTTP
 /// Names one route of the table; the raw value is its place there.
 public enum RouteID: UInt8, Sendable, CaseIterable {
     case getKey, putKey, deleteKey, incrementKey
-    case listKeys, importKeys, deleteKeys, compact
+    case listKeys, importKeys, deleteKeys, compact, transact
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
@@ -60,6 +60,9 @@ extension RouteEntry {
         route(.importKeys, .post, "/kv", [.mode] + Parameter.routing),
         route(.deleteKeys, .delete, "/kv", Parameter.range + [.all] + Parameter.routing),
         route(.compact, .post, "/compact", [.revision, .keep] + Parameter.routing),
+        route(
+            .transact, .post, "/txn",
+            [.dryRun, .consistency, .maxLag, .or, .minRevision] + Parameter.routing),
     ]
 
     private static let nodes: [RouteEntry] = [

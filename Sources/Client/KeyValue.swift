@@ -117,6 +117,15 @@ extension ClusterClient {
         return (try answer.json().need("deleted", in: answer), answer.body)
     }
 
+    /// Carries out a transaction in the JSON form of `POST /txn`; the node's answer. Nothing is tried again
+    /// that could happen twice.
+    public mutating func transact(_ json: [UInt8], isDryRun: Bool = false) throws(ClientError) -> Answer {
+        try succeed(
+            Call(
+                "POST", "/txn", query: isDryRun ? [("dry_run", nil)] : [],
+                fields: [("Content-Type", "application/json")], body: json))
+    }
+
     /// One page of the keys that begin with `prefix`; `cursor` is the page before's ``ListPage/next``.
     public mutating func list(
         prefix: [UInt8], keysOnly: Bool = false, limit: Int, consistency: Consistency = .linearizable,

@@ -11,6 +11,9 @@ extension Command {
         case .increment(let key, let amount): "add \(amount) to \(text(key))"
         case .batch(let puts, let createOnly): "\(createOnly ? "create" : "put") \(puts.count) keys"
         case .compact(let revision): "compact below revision \(revision)"
+        case .transaction(let transaction):
+            "transaction: \(transaction.conditions.count) guards, \(transaction.then.count) or "
+                + "\(transaction.otherwise?.count ?? 0) operations"
         }
     }
 

@@ -10,7 +10,7 @@ public import Primitives
 /// | 1 | 16 | request id, high and low half, little-endian |
 /// | 17 | 8 | the leader's time, milliseconds since 1970, little-endian |
 /// | 25 | sized | principal, UTF-8 |
-/// | then | 1 | operation: 1 put, 2 delete, 3 delete range, 4 increment, 5 batch, 6 compact |
+/// | then | 1 | operation: 1 put, 2 delete, 3 delete range, 4 increment, 5 batch, 6 compact, 7 transaction |
 /// | then | | the operation's fields, to the end |
 public struct Command: Sendable, Equatable {
     /// Identifies the client's request.
@@ -87,6 +87,7 @@ enum OperationCode: UInt8 {
     case increment = 4
     case batch = 5
     case compact = 6
+    case transaction = 7
 }
 
 extension Operation {
@@ -98,6 +99,7 @@ extension Operation {
         case .delete(let key, _, _, _), .increment(let key, _): key.count
         case .deleteRange(let range): range.start.count + (range.end?.count ?? 0)
         case .compact: 0
+        case .transaction(let transaction): transaction.payloadCount
         }
     }
 
@@ -132,6 +134,9 @@ extension Operation {
         case .compact(let revision):
             writer.byte(OperationCode.compact.rawValue)
             writer.counter(revision)
+        case .transaction(let transaction):
+            writer.byte(OperationCode.transaction.rawValue)
+            transaction.encode(into: &writer)
         }
     }
 

@@ -49,6 +49,7 @@ import Primitives
     case increment(UnsafeRawBufferPointer, by: Int64)
     case batch([PutView], createOnly: Bool)
     case compact(Revision)
+    case transaction(Transaction)
 
     init(_ code: OperationCode, _ reader: inout RawReader) throws(ByteReaderError) {
         switch code {
@@ -77,6 +78,8 @@ import Primitives
             unsafe self = unsafe .batch(puts, createOnly: createOnly)
         case .compact:
             unsafe self = unsafe .compact(Revision(try reader.varint()))
+        case .transaction:
+            unsafe self = .transaction(try unsafe Transaction(&reader))
         }
     }
 
@@ -123,6 +126,7 @@ import Primitives
                 puts.map { unsafe BatchPut(key: [UInt8]($0.key), value: [UInt8]($0.value)) },
                 createOnly: createOnly)
         case .compact(let revision): .compact(revision)
+        case .transaction(let transaction): .transaction(transaction)
         }
     }
 }

@@ -46,12 +46,14 @@ extension Keyspace {
             return unsafe batch(puts, createOnly: createOnly)
         case .compact(let target):
             return compact(target)
+        case .transaction(let transaction):
+            return carryOut(transaction)
         }
     }
 
     // MARK: Operations
 
-    private mutating func put(_ put: PutView, _ condition: Guard?, returnPrevious: Bool) -> Outcome {
+    mutating func put(_ put: PutView, _ condition: Guard?, returnPrevious: Bool) -> Outcome {
         if let condition, let refusal = unsafe refusal(of: condition, for: put.key) {
             return .refused(refusal)
         }
@@ -64,7 +66,7 @@ extension Keyspace {
                 version: record.header.version, previous: previous))
     }
 
-    private mutating func delete(
+    mutating func delete(
         _ key: UnsafeRawBufferPointer, _ condition: Guard?, returnPrevious: Bool, mustExist: Bool
     ) -> Outcome {
         if let condition, let refusal = unsafe refusal(of: condition, for: key) { return .refused(refusal) }
@@ -77,7 +79,7 @@ extension Keyspace {
         return .deleted(count: 1, revision: revision, previous: returnPrevious ? Row(old).item : nil)
     }
 
-    private mutating func deleteRange(
+    mutating func deleteRange(
         _ start: UnsafeRawBufferPointer, _ end: UnsafeRawBufferPointer?
     ) -> Outcome {
         var doomed: [Record] = []
@@ -92,18 +94,27 @@ extension Keyspace {
         return .deleted(count: doomed.count, revision: revision, previous: nil)
     }
 
-    private mutating func increment(_ key: UnsafeRawBufferPointer, by: Int64) -> Outcome {
-        var number: Int64 = 0
-        if let record = unsafe current.find(Place(key))?.takeUnretainedValue() {
-            guard let value = unsafe parseInteger(record.value) else { return .refused(.notAnInteger) }
-            number = value
+    mutating func increment(_ key: UnsafeRawBufferPointer, by: Int64) -> Outcome {
+        let sum: Int64
+        switch unsafe self.sum(of: key, by) {
+        case .success(let number): sum = number
+        case .failure(let refusal): return .refused(refusal)
         }
-        let (sum, overflow) = number.addingReportingOverflow(by)
-        guard !overflow else { return .refused(.overflow) }
         revision = revision.next
         var text = String(sum)
         let record = text.withUTF8 { unsafe write(key: key, value: UnsafeRawBufferPointer($0)).record }
         return .incremented(value: sum, revision: revision, version: record.header.version)
+    }
+
+    /// What an increment of the key would make of it.
+    func sum(of key: UnsafeRawBufferPointer, _ by: Int64) -> Result<Int64, Refusal> {
+        var number: Int64 = 0
+        if let record = unsafe current.find(Place(key))?.takeUnretainedValue() {
+            guard let value = unsafe parseInteger(record.value) else { return .failure(.notAnInteger) }
+            number = value
+        }
+        let (sum, overflow) = number.addingReportingOverflow(by)
+        return overflow ? .failure(.overflow) : .success(sum)
     }
 
     /// Decimal digits, with a minus sign if negative, and nothing else; nil unless it fits an `Int64`.

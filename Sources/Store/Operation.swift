@@ -38,6 +38,8 @@ public enum Operation: Sendable, Equatable {
     case batch([BatchPut], createOnly: Bool)
     /// Gives up the history below a revision.
     case compact(Revision)
+    /// Reads and writes that depend on conditions.
+    case transaction(Transaction)
 }
 
 /// What a put did.
@@ -82,12 +84,14 @@ public enum Outcome: Sendable, Equatable {
     case batch([BatchResult], revision: Revision)
     /// History below this revision is gone.
     case compacted(Revision)
+    /// A transaction chose a branch and carried it out; the revision is unchanged if nothing was written.
+    case transaction(TransactionOutcome, revision: Revision)
     /// Nothing was changed.
     case refused(Refusal)
 }
 
 /// Why a command changed nothing.
-public enum Refusal: Sendable, Equatable {
+public enum Refusal: Error, Sendable, Equatable {
     /// The guard does not hold; `current` is the key's revision, nil if it does not exist.
     case preconditionFailed(current: Revision?)
     /// The key to delete does not exist.
@@ -100,6 +104,8 @@ public enum Refusal: Sendable, Equatable {
     case compacted(compact: Revision, current: Revision)
     /// The revision to compact to is not reached yet.
     case futureRevision(current: Revision)
+    /// A transaction can't be carried out.
+    case transaction(TransactionRefusal)
     /// The bytes are not those of a command, or its key or value breaks the format's limits.
     case malformedCommand
 }

@@ -31,7 +31,9 @@ struct Parley: ParsableCommand {
         version: parleyVersion,
         groupedSubcommands: [
             CommandGroup(name: "Nodes", subcommands: [Serve.self, Dev.self]),
-            CommandGroup(name: "Keys and values", subcommands: [Put.self, Get.self, Delete.self, List.self]),
+            CommandGroup(
+                name: "Keys and values",
+                subcommands: [Put.self, Get.self, Delete.self, List.self, TransactionCommand.self]),
             CommandGroup(
                 name: "Cluster",
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),

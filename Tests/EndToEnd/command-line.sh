@@ -31,6 +31,8 @@ code=0; "$PARLEY_BIN" put greeting x --if-absent >/dev/null 2>&1 || code=$?; sam
 for verb in status members leader; do check "$verb" "$PARLEY_BIN" $verb; done
 same "leader --json" "n$(leader)" "$("$PARLEY_BIN" leader --json | jq -r .name)"
 check "delete" "$PARLEY_BIN" delete greeting
+same "txn" true "$("$PARLEY_BIN" txn '{"if":[{"key":"greeting","absent":true}],"then":[{"put":{"key":"greeting","value":"hi"}}]}' | jq .succeeded)"
+code=0; "$PARLEY_BIN" txn '{"if":[{"key":"greeting","absent":true}],"then":[]}' >/dev/null 2>&1 || code=$?; same "exit code of guards that do not hold" 4 "$code"
 
 before=$(leader)
 check "transfer" "$PARLEY_BIN" transfer

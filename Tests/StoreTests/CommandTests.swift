@@ -17,6 +17,22 @@ import Testing
         .batch([], createOnly: false),
         .batch([BatchPut(key: [1], value: [2]), BatchPut(key: [1], value: [])], createOnly: true),
         .compact(Revision(1 << 40)),
+        .transaction(Transaction(then: [])),
+        .transaction(
+            Transaction(
+                conditions: [
+                    .value(key: key, .equal, [1, 2]), .revision(key: key, .notEqual, 1),
+                    .createRevision(key: key, .less, 300), .version(key: key, .atMost, 2),
+                    .count(.prefix([1]), .greater, 3), .count(.all, .atLeast, 0),
+                ],
+                then: [
+                    .put(key: key, value: [1], returnPrevious: true),
+                    .delete(key: key, returnPrevious: false),
+                    .deleteRange(.only(key)), .increment(key: key, by: -3), .get(key: key),
+                    .list(.all, limit: 1000),
+                    .transaction(Transaction(then: [.get(key: [0])], otherwise: [])),
+                ],
+                otherwise: [.get(key: key)])),
     ]
 
     static func command(_ operation: Store.Operation) -> Command {

@@ -110,6 +110,7 @@ private func describe(_ outcome: Outcome) -> String {
         let each = results.map { $0 == .exists ? "exists" : "put" }
         return (each + ["r\(revision)"]).joined(separator: " ")
     case .compacted(let revision): return "compacted \(revision)"
+    case .transaction(let outcome, let revision): return "\(outcome.succeeded) r\(revision)"
     case .refused(let refusal):
         switch refusal {
         case .preconditionFailed(let current): return "no, at " + (current.map { "\($0)" } ?? "none")
@@ -118,6 +119,7 @@ private func describe(_ outcome: Outcome) -> String {
         case .overflow: return "overflow"
         case .compacted(let compact, let current): return "compacted \(compact) of \(current)"
         case .futureRevision(let current): return "future, now \(current)"
+        case .transaction(let reason): return "\(reason)"
         case .malformedCommand: return "malformed"
         }
     }

@@ -191,6 +191,7 @@ extension TraceText {
             "batch \(puts.map { "\(text($0.key)) = \(text($0.value))" }.joined(separator: ", "))"
                 + (createOnly ? " (create only)" : "")
         case .compact(let revision): "compact \(revision)"
+        case .transaction(let transaction): "\(transaction)"
         }
     }
 
@@ -201,6 +202,8 @@ extension TraceText {
         case .incremented(let value, let revision, _): "now \(value) at \(revision)"
         case .batch(let results, let revision): "batch of \(results.count) at \(revision)"
         case .compacted(let revision): "compacted \(revision)"
+        case .transaction(let outcome, let revision):
+            "\(outcome.succeeded ? "then" : "else") at \(revision): \(outcome.results)"
         case .refused(let refusal): "refused by the store: \(refusal)"
         }
     }

@@ -99,7 +99,9 @@ extension Outcome {
     var revision: Revision? {
         switch self {
         case .put(let put): put.revision
-        case .deleted(_, let revision, _), .incremented(_, let revision, _), .batch(_, let revision): revision
+        case .deleted(_, let revision, _), .incremented(_, let revision, _), .batch(_, let revision),
+            .transaction(_, let revision):
+            revision
         case .compacted, .refused: nil
         }
     }

@@ -35,8 +35,22 @@ final class AllOrNothing: Invariant {
             case .incremented(_, _, let version): grows == (version == 1 ? 1 : 0)
             case .deleted(let count, _, _): grows == -count
             case .batch(let results, _): grows >= 0 && grows <= results.count
+            case .transaction(let outcome, _): grows == Self.growth(by: outcome.results)
             }
         try demand(isFitting, "entry \(index), \(outcome), leads from \(before) to \(after)")
+    }
+
+    /// How many keys there are more after a transaction that did this.
+    private static func growth(by results: [TransactionOutcome.Result]) -> Int {
+        results.reduce(0) { sum, result in
+            switch result {
+            case .wrote(.put(let put)): sum + (put.created ? 1 : 0)
+            case .wrote(.incremented(_, _, let version)): sum + (version == 1 ? 1 : 0)
+            case .wrote(.deleted(let count, _, _)): sum - count
+            case .wrote, .item, .items: sum
+            case .transaction(let nested): sum + growth(by: nested.results)
+            }
+        }
     }
 
     /// Of the last entry the store still shows what was written.

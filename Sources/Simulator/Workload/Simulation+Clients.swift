@@ -168,7 +168,8 @@ extension Simulation {
             hash.add(UInt64(bitPattern: value) << 32 ^ revision.rawValue)
         case .written(.batch(let results, let revision)):
             hash.add(UInt64(results.count) << 48 ^ revision.rawValue)
-        case .written(.compacted(let revision)): hash.add(revision.rawValue)
+        case .written(.compacted(let revision)), .written(.transaction(_, let revision)):
+            hash.add(revision.rawValue)
         case .written(.refused): hash.add(UInt64(2))
         case .item(let item, let revision):
             hash.add(revision.rawValue)

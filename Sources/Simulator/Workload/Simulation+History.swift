@@ -92,7 +92,7 @@ extension Store.Operation {
         case .increment(let key, let amount): .increment(key, by: amount)
         case .batch(let puts, let createOnly):
             .batch(puts.map { HistoryOperation.Put(key: $0.key, value: $0.value) }, createOnly: createOnly)
-        case .compact: preconditionFailure("compactions are no part of a history")
+        case .compact, .transaction: preconditionFailure("no part of a history: \(self)")
         }
     }
 }
@@ -114,7 +114,7 @@ extension Outcome {
             }
             let hasWritten = results.contains { $0 != .exists }
             return .ok(.batch(told), at: hasWritten ? nil : revision)
-        case .compacted(let revision): return .ok(.deleted(0), at: revision)
+        case .compacted(let revision), .transaction(_, let revision): return .ok(.deleted(0), at: revision)
         case .refused(let refusal): return .ok(.refused(refusal.recorded))
         }
     }
@@ -127,7 +127,7 @@ extension Refusal {
         case .keyNotFound: .notFound
         case .notAnInteger: .notAnInteger
         case .overflow: .overflow
-        case .compacted, .futureRevision, .malformedCommand:
+        case .compacted, .futureRevision, .transaction, .malformedCommand:
             preconditionFailure("no client asks for what is refused so: \(self)")
         }
     }

@@ -1,0 +1,363 @@
+// From the JSON form of a transaction to the store's.
+
+import HTTP
+import JSON
+import Primitives
+import Store
+
+extension NativeAPI {
+    func planTransaction(_ asked: Asked) throws(Problem) -> Plan {
+        try expectJSON(asked.request)
+        let parameters = asked.parameters
+        let transaction = try TransactionReader.read(asked.request.body, limits: settings.limits)
+        let isDryRun = try parameters.flag(.dryRun)
+        if transaction.isReadOnly || isDryRun {
+            for name in [Parameter.redirect, .forward] where parameters[name] != nil {
+                throw Problem(.badRequest, "\(name.rawValue) is for writes: this node can answer by itself")
+                    .with("parameter", .text(name.rawValue))
+            }
+            return .read(
+                ReadPlan(
+                    target: .transaction(transaction), freshness: try freshness(parameters), wait: nil,
+                    traits: asked.traits))
+        }
+        for name in [Parameter.consistency, .maxLag, .or, .minRevision] where parameters[name] != nil {
+            throw Problem(.badRequest, "\(name.rawValue) is for transactions that only read, or with dry_run")
+                .with("parameter", .text(name.rawValue))
+        }
+        return .write(try write(.operation(.transaction(transaction)), .transaction(transaction), asked))
+    }
+}
+
+/// Reads `{"if":[guard…],"then":[op…],"else":[op…]}`.
+struct TransactionReader {
+    private var reader: JSONReader
+    private let limits: NativeAPI.Limits
+
+    /// Reads a whole body.
+    static func read(_ json: [UInt8], limits: NativeAPI.Limits) throws(Problem) -> Transaction {
+        do {
+            var reader = TransactionReader(reader: try JSONReader(json), limits: limits)
+            let transaction = try reader.transaction("")
+            try reader.reader.finish()
+            guard transaction.isEncodable else {
+                throw Self.invalid(
+                    "",
+                    "has up to \(Transaction.stepCount) operations and as many guards, nested up to "
+                        + "\(Transaction.depth) deep")
+            }
+            if let key = transaction.overlap {
+                throw Problem(
+                    .invalid, "two operations write '\(readable(key))': a transaction changes a key once"
+                ).with("key", .bytes(key))
+            }
+            return transaction
+        } catch { throw Problem(reading: error) }
+    }
+
+    private init(reader: JSONReader, limits: NativeAPI.Limits) {
+        self.reader = reader
+        self.limits = limits
+    }
+
+    private mutating func transaction(_ path: String) throws -> Transaction {
+        var conditions: [Transaction.Condition] = []
+        var (then, otherwise): ([Transaction.Step]?, [Transaction.Step]?) = (nil, nil)
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            switch name {
+            case "if": conditions = try list(path + "if") { try $0.condition($1) }
+            case "then": then = try list(path + "then") { try $0.step($1) }
+            case "else": otherwise = try list(path + "else") { try $0.step($1) }
+            default: throw Self.unknown(name, path, ["if", "then", "else"])
+            }
+        }
+        if then == nil && otherwise == nil {
+            throw Self.invalid(path + "then", "is missing: a list of what to do")
+        }
+        return Transaction(conditions: conditions, then: then ?? [], otherwise: otherwise)
+    }
+
+    private mutating func list<Element>(
+        _ path: String, _ read: (inout TransactionReader, String) throws -> Element
+    ) throws -> [Element] {
+        var elements: [Element] = []
+        try reader.beginArray()
+        while try reader.nextElement() {
+            guard elements.count < Transaction.stepCount else {
+                throw Self.invalid(path, "has up to \(Transaction.stepCount) elements")
+            }
+            elements.append(try read(&self, "\(path)[\(elements.count)]"))
+        }
+        return elements
+    }
+
+    // MARK: - Guards
+
+    /// What a guard compares.
+    private enum Subject {
+        case number(String, Transaction.Comparison, UInt64)
+        case value(Transaction.Comparison, [UInt8])
+    }
+
+    private static let guardNames = [
+        "key", "key_b64", "prefix", "start", "end", "value", "value_b64", "revision", "create_revision",
+        "version", "absent", "exists", "count",
+    ]
+
+    private mutating func condition(_ path: String) throws -> Transaction.Condition {
+        var target = Target(path)
+        var subject: Subject?
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            if try target.take(name, &reader) { continue }
+            guard Self.guardNames.contains(name) else {
+                throw Self.unknown(name, path + ".", Self.guardNames)
+            }
+            guard subject == nil else {
+                throw Self.invalid(path, "compares more than one thing; write a guard for each")
+            }
+            subject = try self.subject(name, "\(path).\(name)")
+        }
+        guard let subject else {
+            throw Self.invalid(path, "compares nothing; it needs one of revision, version, value, absent, …")
+        }
+        if case .number("count", let comparison, let number) = subject {
+            return .count(try target.range(limits), comparison, number)
+        }
+        let key = try target.key(limits)
+        switch subject {
+        case .number("revision", let comparison, let number): return .revision(key: key, comparison, number)
+        case .number("create_revision", let comparison, let number):
+            return .createRevision(key: key, comparison, number)
+        case .number(_, let comparison, let number): return .version(key: key, comparison, number)
+        case .value(let comparison, let value): return .value(key: key, comparison, value)
+        }
+    }
+
+    private mutating func subject(_ name: String, _ path: String) throws -> Subject {
+        switch name {
+        case "absent", "exists":
+            let isAbsent = try reader.bool() == (name == "absent")
+            return .number("version", isAbsent ? .equal : .greater, 0)
+        case "value":
+            let (comparison, value) = try compared(path) { try $0.bytes() }
+            return .value(comparison, value)
+        case "value_b64":
+            let (comparison, value) = try compared(path) { try $0.base64() }
+            return .value(comparison, value)
+        default:
+            let (comparison, number) = try compared(path) { try $0.uint64() }
+            return .number(name, comparison, number)
+        }
+    }
+
+    /// Something bare, which means equality, or `{"gt":…}`.
+    private mutating func compared<Value>(
+        _ path: String, _ read: (inout JSONReader) throws -> Value
+    ) throws -> (Transaction.Comparison, Value) {
+        guard try reader.peek() == .object else { return (.equal, try read(&reader)) }
+        var found: (Transaction.Comparison, Value)?
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            guard let place = Self.comparators.firstIndex(of: name) else {
+                throw Self.unknown(name, path + ".", Self.comparators)
+            }
+            guard found == nil else {
+                throw Self.invalid(path, "has more than one comparison; write a guard for each")
+            }
+            found = (Transaction.Comparison.allCases[place], try read(&reader))
+        }
+        guard let found else { throw Self.invalid(path, "is an empty comparison") }
+        return found
+    }
+
+    /// In the order of `Transaction.Comparison`.
+    private static let comparators = ["eq", "ne", "lt", "le", "gt", "ge"]
+
+    // MARK: - Operations
+
+    private static let stepNames = ["put", "get", "delete", "incr", "txn"]
+
+    private mutating func step(_ path: String) throws -> Transaction.Step {
+        var step: Transaction.Step?
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            guard step == nil else { throw Self.invalid(path, "is more than one operation") }
+            let path = "\(path).\(name)"
+            switch name {
+            case "put": step = try put(path)
+            case "get": step = try get(path)
+            case "delete": step = try delete(path)
+            case "incr": step = try increment(path)
+            case "txn": step = .transaction(try transaction(path + "."))
+            default: throw Self.unknown(name, String(path.dropLast(name.count)), Self.stepNames)
+            }
+        }
+        guard let step else { throw Self.invalid(path, "is no operation") }
+        return step
+    }
+
+    private mutating func put(_ path: String) throws -> Transaction.Step {
+        var target = Target(path)
+        var value: [UInt8]?
+        var returnsPrevious = false
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            switch name {
+            case "value" where value == nil: value = try reader.bytes()
+            case "value_b64" where value == nil: value = try reader.base64()
+            case "value", "value_b64":
+                throw Self.invalid(path, "value and value_b64 exclude each other")
+            case "prev": returnsPrevious = try reader.bool()
+            case "key", "key_b64": _ = try target.take(name, &reader)
+            default:
+                throw Self.unknown(name, path + ".", ["key", "key_b64", "value", "value_b64", "prev"])
+            }
+        }
+        guard let value else { throw Self.invalid(path + ".value", "is missing") }
+        guard value.count <= limits.valueBytes else {
+            throw Problem(
+                .contentTooLarge,
+                "a value has up to \(limits.valueBytes) bytes, that of \(path) has \(value.count)")
+        }
+        return .put(key: try target.key(limits), value: value, returnPrevious: returnsPrevious)
+    }
+
+    private mutating func get(_ path: String) throws -> Transaction.Step {
+        var target = Target(path)
+        var limit: UInt64?
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            if try target.take(name, &reader) { continue }
+            guard name == "limit" else { throw Self.unknown(name, path + ".", Target.names + ["limit"]) }
+            limit = try reader.uint64()
+            guard 1...UInt64(Transaction.listCount) ~= limit ?? 0 else {
+                throw Self.invalid(path + ".limit", "is from 1 to \(Transaction.listCount)")
+            }
+        }
+        if target.isRange {
+            return .list(try target.range(limits), limit: limit.map { Int($0) } ?? limits.pageCount)
+        }
+        if limit != nil { throw Self.invalid(path + ".limit", "goes with prefix, or start and end") }
+        return .get(key: try target.key(limits))
+    }
+
+    private mutating func delete(_ path: String) throws -> Transaction.Step {
+        var target = Target(path)
+        var (returnsPrevious, all) = (false, false)
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            if try target.take(name, &reader) { continue }
+            switch name {
+            case "prev": returnsPrevious = try reader.bool()
+            case "all": all = try reader.bool()
+            default: throw Self.unknown(name, path + ".", Target.names + ["prev", "all"])
+            }
+        }
+        guard target.isRange || all else {
+            return .delete(key: try target.key(limits), returnPrevious: returnsPrevious)
+        }
+        if returnsPrevious { throw Self.invalid(path + ".prev", "goes with key") }
+        let range = all && !target.isRange ? .all : try target.range(limits)
+        guard (range == .all) == all else {
+            throw Self.invalid(path, "deletes every key: that, and only that, needs \"all\":true")
+        }
+        return .deleteRange(range)
+    }
+
+    private mutating func increment(_ path: String) throws -> Transaction.Step {
+        var target = Target(path)
+        var by: Int64 = 1
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            switch name {
+            case "by": by = try reader.int64()
+            case "key", "key_b64": _ = try target.take(name, &reader)
+            default: throw Self.unknown(name, path + ".", ["key", "key_b64", "by"])
+            }
+        }
+        return .increment(key: try target.key(limits), by: by)
+    }
+
+    // MARK: - Refusals
+
+    static func invalid(_ field: String, _ message: String) -> Problem {
+        let shown = field.isEmpty ? "the transaction" : field
+        return Problem(.invalid, "\(shown) \(message)")
+            .with("errors", .errors([.init(field: field, message: message)]))
+    }
+
+    /// Members that the contract knows and this version does not.
+    private static let later: Set<String> = [
+        "lease", "lock", "token", "ttl", "ttl_ms", "keep_lease", "enqueue", "ack",
+    ]
+
+    private static func unknown(_ name: String, _ path: String, _ names: [String]) -> Problem {
+        let shown = readable((path + name).utf8)
+        if later.contains(name) {
+            return Problem(.notImplemented, "the member \(shown) is not supported yet")
+                .with("parameter", .text(shown))
+        }
+        let problem = Problem(
+            .unknownParameter,
+            "there is no \(shown); what may stand there is \(names.joined(separator: ", "))"
+        ).with("parameter", .text(shown))
+        guard let suggestion = nearest(to: name, among: names) else { return problem }
+        return problem.with("nearest", .text(suggestion))
+    }
+}
+
+/// The key or the keys that a guard or an operation is about.
+private struct Target {
+    static let names = ["key", "key_b64", "prefix", "start", "end"]
+
+    private let path: String
+    private var key: [UInt8]?
+    private var prefix: [UInt8]?
+    private var start: [UInt8]?
+    private var end: [UInt8]?
+
+    init(_ path: String) { self.path = path }
+
+    var isRange: Bool { prefix != nil || start != nil || end != nil }
+
+    /// Reads a member if it is one of these.
+    mutating func take(_ name: String, _ reader: inout JSONReader) throws -> Bool {
+        switch name {
+        case "key" where key == nil: key = try reader.bytes()
+        case "key_b64" where key == nil: key = try reader.base64()
+        case "key", "key_b64":
+            throw TransactionReader.invalid(path, "key and key_b64 exclude each other")
+        case "prefix": prefix = try reader.bytes()
+        case "start": start = try reader.bytes()
+        case "end": end = try reader.bytes()
+        default: return false
+        }
+        return true
+    }
+
+    func key(_ limits: NativeAPI.Limits) throws(Problem) -> [UInt8] {
+        guard let key, !isRange else {
+            throw TransactionReader.invalid(path + ".key", isRange ? "excludes a range" : "is missing")
+        }
+        guard !key.isEmpty, key.count <= limits.keyBytes else {
+            throw Problem(
+                .badKey, "a key has 1 to \(limits.keyBytes) bytes, that of \(path) has \(key.count)")
+        }
+        return key
+    }
+
+    func range(_ limits: NativeAPI.Limits) throws(Problem) -> KeyRange {
+        guard isRange, key == nil, prefix == nil || (start == nil && end == nil) else {
+            throw TransactionReader.invalid(path, "needs prefix, or start and end, and nothing else")
+        }
+        for bound in [prefix, start, end] where bound?.count ?? 0 > limits.keyBytes {
+            throw Problem(.badKey, "a bound has up to \(limits.keyBytes) bytes, one of \(path) has more")
+        }
+        if let prefix { return .prefix(prefix) }
+        let range = KeyRange(start: start ?? [], end: end)
+        if range.isEmpty { throw TransactionReader.invalid(path + ".start", "has to come before end") }
+        return range
+    }
+}
