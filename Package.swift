@@ -92,7 +92,7 @@ let package = Package(
             name: "parley",
             dependencies: [
                 "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client",
-                "Simulator", arguments, log,
+                "Histories", "Simulator", arguments, log,
             ], swiftSettings: common),
 
         // Tests
@@ -132,7 +132,8 @@ let package = Package(
         .testTarget(
             name: "ClientTests",
             dependencies: [
-                "Client", "parley", "NodeRuntime", "Telemetry", "Platform", "JSON", "Primitives", arguments,
+                "Client", "parley", "NodeRuntime", "Histories", "Telemetry", "Platform", "JSON", "Primitives",
+                arguments,
             ], swiftSettings: common),
         .testTarget(
             name: "NodeRuntimeTests",

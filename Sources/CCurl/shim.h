@@ -31,6 +31,10 @@ static inline CURLcode parley_curl_set_function(CURL *handle, CURLoption option,
     return curl_easy_setopt(handle, option, value);
 }
 
+static inline CURLcode parley_curl_set_prerequest(CURL *handle, curl_prereq_callback value) {
+    return curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, value);
+}
+
 static inline CURLcode parley_curl_get_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }
@@ -67,6 +71,10 @@ static inline CURLcode parley_curl_message_result(const CURLMsg *message) { retu
 
 /// Flags that are macros of casts, which Swift does not see.
 static inline long parley_curl_http_1_1(void) { return CURL_HTTP_VERSION_1_1; }
+
+/// What a curl_prereq_callback answers.
+static inline int parley_curl_go_on(void) { return CURL_PREREQFUNC_OK; }
+static inline int parley_curl_abort(void) { return CURL_PREREQFUNC_ABORT; }
 
 /// The setting of CURLOPT_POSTREDIR that never turns a POST into a GET.
 static inline long parley_curl_keep_method(void) { return CURL_REDIR_POST_ALL; }

@@ -37,7 +37,7 @@ extension Answer {
 
 extension Problem {
     /// Reads the problem out of an answer, whatever its form.
-    init(_ answer: Answer) {
+    public init(_ answer: Answer) {
         let json = try? answer.json()
         let status = answer.status
         self.init(

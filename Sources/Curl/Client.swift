@@ -46,6 +46,10 @@ public struct HTTPAnswer: Sendable {
 }
 
 /// Makes one request at a time and keeps its connections for the next. Belongs to one thread.
+///
+/// A request that could do something twice is sent once. Left to itself libcurl sends any request again if
+/// the connection had served another before and ends without an answer, although the server may have done
+/// what it was asked for: that is an error here, unless the method is GET or HEAD.
 public struct HTTPClient: ~Copyable {
     private let easy = EasyHandle()
     // libcurl's callbacks write through pointers that must not move.
@@ -60,6 +64,8 @@ public struct HTTPClient: ~Copyable {
         easy.set(CURLOPT_HEADERFUNCTION, receiveHeader)
         easy.set(CURLOPT_HEADERDATA, UnsafeRawPointer(state))
         easy.set(CURLOPT_ERRORBUFFER, UnsafeRawPointer(state.pointee.errorText))
+        easy.set(CURLOPT_PREREQDATA, UnsafeRawPointer(state))
+        easy.setPrerequest(allowRequest)
     }
 
     deinit {
@@ -98,6 +104,7 @@ public struct HTTPClient: ~Copyable {
             throw CurlError(kind: .badRequest, code: 0, reason: refused ?? "", reached: false)
         }
         state.pointee.begin(limit: call.responseLimit, consume: consume, handle: easy.pointer)
+        state.pointee.mayRepeat = call.method == "GET" || call.method == "HEAD" || call.followsRedirects
         easy.set(CURLOPT_URL, call.url)
         easy.set(CURLOPT_CONNECTTIMEOUT_MS, Int(call.connectTimeout.milliseconds))
         easy.set(CURLOPT_TIMEOUT_MS, call.timeout.map { max(1, Int($0.milliseconds)) } ?? 0)
@@ -112,7 +119,7 @@ public struct HTTPClient: ~Copyable {
         let sink = state.pointee.sink
         guard code == CURLE_OK else {
             throw CurlError(
-                code, detail: String(cString: state.pointee.errorText),
+                code, detail: state.pointee.detail,
                 tooLarge: sink.isOverLimit || state.pointee.hasTooManyHeaders ? call.responseLimit : nil,
                 cancelled: state.pointee.isCancelled, reached: easy.hasSent)
         }
@@ -173,6 +180,9 @@ private struct CallState {
     var headerBytes = 0
     var hasTooManyHeaders = false
     var isCancelled = false
+    /// Whether the request may be sent a second time.
+    var mayRepeat = true
+    var hasRefusedToRepeat = false
     var consume: Consumer?
     var handle: UnsafeMutableRawPointer?
     let errorText: UnsafeMutablePointer<CChar>
@@ -189,9 +199,15 @@ private struct CallState {
         headerBytes = 0
         hasTooManyHeaders = false
         isCancelled = false
+        hasRefusedToRepeat = false
         self.consume = consume
         self.handle = handle
         errorText.pointee = 0
+    }
+
+    /// What is known of a failure.
+    var detail: String {
+        hasRefusedToRepeat ? "the connection ended without an answer" : String(cString: errorText)
     }
 
     mutating func receiveLine(_ line: UnsafeRawBufferPointer) -> Bool {
@@ -232,4 +248,16 @@ private let receiveHeader: parley_curl_data_function = { data, size, count, cont
     let length = size * count
     let line = UnsafeRawBufferPointer(start: data, count: length)
     return context.assumingMemoryBound(to: CallState.self).pointee.receiveLine(line) ? length : 0
+}
+
+/// Asked before each time that libcurl sends the request.
+private let allowRequest: curl_prereq_callback = { context, _, _, _, _ in
+    guard let state = context?.assumingMemoryBound(to: CallState.self), !state.pointee.mayRepeat,
+        let handle = state.pointee.handle
+    else { return parley_curl_go_on() }
+    var sent = 0
+    _ = parley_curl_get_long(handle, CURLINFO_REQUEST_SIZE, &sent)
+    guard sent > 0 else { return parley_curl_go_on() }
+    state.pointee.hasRefusedToRepeat = true
+    return parley_curl_abort()
 }

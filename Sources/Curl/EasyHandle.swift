@@ -41,6 +41,10 @@ struct EasyHandle: ~Copyable {
         check(parley_curl_set_function(pointer, option, value))
     }
 
+    func setPrerequest(_ value: @escaping curl_prereq_callback) {
+        check(parley_curl_set_prerequest(pointer, value))
+    }
+
     /// The status code of the last response; 0 if there was none.
     var status: Int {
         var status = 0

@@ -13,7 +13,7 @@ enum ExitStatus: Int32 {
     case notFound = 3
     /// The condition of a write does not hold.
     case preconditionFailed = 4
-    /// The cluster is unavailable, or nobody knows whether a write happened.
+    /// The cluster is unavailable, or nobody knows whether a write happened or a history is sound.
     case unavailable = 5
 }
 

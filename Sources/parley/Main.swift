@@ -26,7 +26,7 @@ struct Parley: ParsableCommand {
               2  wrong usage
               3  not found
               4  the condition of a write does not hold
-              5  the cluster is unavailable, or the outcome of a write is unknown
+              5  the cluster is unavailable, or the outcome of a write or a check is unknown
             """,
         version: parleyVersion,
         groupedSubcommands: [
@@ -39,7 +39,9 @@ struct Parley: ParsableCommand {
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),
             CommandGroup(
                 name: "Measuring and trying",
-                subcommands: [BenchCommand.self, SimulateCommand.self, ExploreCommand.self]),
+                subcommands: [
+                    BenchCommand.self, CheckCommand.self, SimulateCommand.self, ExploreCommand.self,
+                ]),
         ])
 }
 

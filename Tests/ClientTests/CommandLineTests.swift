@@ -42,6 +42,12 @@ private func serve(
         (["get", "k", "--endpoints", "a:1,a:b"], "--endpoints"), (["bench", "--rate", "0"], "--rate"),
         (["bench", "--pids", "0"], "--pids"), (["bench", "jump"], "jump"),
         (["bench", "--endpoints", "https://a"], "--endpoints"), (["dance"], "dance"),
+        (["check", "--clients", "0"], "--clients"), (["check", "--endpoints", "a:b"], "--endpoints"),
+        (["check", "--prefix", ""], "--prefix"), (["check", "--rate", "1000001"], "--rate"),
+        (["check", "--reads", "101"], "--reads"), (["check", "--timeout", "2m"], "--timeout"),
+        (["check", "--operations", "1000001"], "--operations"), (["check", "--keys", "0"], "--keys"),
+        (["check", "--history", "f", "--out", "g"], "--out"),
+        (["check", "--history", "/no/such/file"], "/no/such/file"),
     ])
     func `wrong usage is one line that names what is wrong, and exit code 2`(
         arguments: [String], name: String
@@ -58,7 +64,7 @@ private func serve(
         #expect(run("--version").output == "\(parleyVersion)\n")
         for command in [
             "serve", "dev", "put", "get", "delete", "list", "status", "members", "leader", "transfer",
-            "bench",
+            "bench", "check",
         ] {
             let result = run(command, "--help")
             #expect(result.code == 0)

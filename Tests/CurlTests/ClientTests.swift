@@ -132,4 +132,33 @@ import Testing
         #expect(error?.kind == .cancelled)
         #expect(text(try client.perform(HTTPCall("GET", "\(server.url)/describe"))).hasPrefix("GET "))
     }
+
+    @Test(arguments: [("PUT", false), ("POST", false), ("DELETE", false), ("GET", true)])
+    func `a request that may have been carried out is not sent again on a new connection`(
+        method: String, isRepeated: Bool
+    ) throws {
+        let peer = try ScriptedPeer { listener in
+            // One connection serves a request, takes a second and ends; then another one waits.
+            guard let first = nextConnection(listener) else { return }
+            _ = readUntil("\r\n\r\n", first)
+            say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", first)
+            _ = readUntil("\r\n\r\n", first)
+            first.finishSending()
+            _ = readUntil("never", first)
+            guard isRepeated, let second = nextConnection(listener) else { return }
+            _ = readUntil("\r\n\r\n", second)
+            say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain", second)
+        }
+        var client = HTTPClient()
+        #expect(try client.perform(HTTPCall("GET", "\(peer.url)/first")).status == 200)
+        let call = HTTPCall(method, "\(peer.url)/second", body: method == "GET" ? nil : [])
+        if isRepeated {
+            #expect(text(try client.perform(call)) == "again")
+        } else {
+            let error = #expect(throws: CurlError.self) { _ = try client.perform(call) }
+            #expect(error?.reason == "the connection ended without an answer")
+            #expect(error?.reached == true)
+        }
+        peer.join()
+    }
 }

@@ -55,9 +55,9 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "parley": (
             [
                 "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client",
-                "Simulator", "ArgumentParser", "Logging",
+                "Histories", "Simulator", "ArgumentParser", "Logging",
             ],
-            ["Glibc"]
+            ["Glibc", "Synchronization"]
         )
     ],
 ]
