@@ -29,12 +29,13 @@ let package = Package(
         // Vocabulary
         .target(name: "Primitives", dependencies: ["CChecksum"], swiftSettings: pure),
         .target(name: "CChecksum"),
+        .target(name: "CMemory"),
 
         // Protocols: values that are told what happened and say what to do
         .target(name: "JSON", dependencies: ["Primitives"], swiftSettings: pure),
         .target(name: "HTTP", dependencies: ["Primitives"], swiftSettings: pure),
         .target(name: "Consensus", dependencies: ["Primitives"], swiftSettings: pure),
-        .target(name: "Store", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "Store", dependencies: ["Primitives", "CMemory"], swiftSettings: pure),
         .target(name: "WAL", dependencies: ["Primitives", "Consensus"], swiftSettings: pure),
 
         // Replica: one node's replicated half, and the form of what it tells its peers

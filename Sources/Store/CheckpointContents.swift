@@ -11,13 +11,14 @@ struct CheckpointContents: Sendable {
     var oldestKey: [UInt8] = []
 
     private var items = SortedMap<ByKey>.Builder()
-    private var history = SortedMap<ByVersion>.Builder()
     private var itemCount = 0
-    private var historyCount = 0
     private var logicalBytes = 0
+    /// Superseded versions and marks of deletions, in the order of their keys and revisions.
+    nonisolated(unsafe) private var history: [Record] = []
     private var historyBytes = 0
-    /// Records that are changes still kept; events without a time as yet.
-    private var changes: [Event] = []
+    /// The items whose last changes are still kept, in the order of their keys.
+    nonisolated(unsafe) private var changedItems: [Record] = []
+    private var changeCount = 0
     private var times: [(revision: UInt64, time: Int64, count: Int)] = []
 
     mutating func takeItems(_ reader: inout RawReader) throws(ByteReaderError) {
@@ -25,18 +26,25 @@ struct CheckpointContents: Sendable {
             let record = try unsafe readRecord(&reader)
             guard !record.isTombstone, items.append(record) else { throw .malformed }
             itemCount += 1
-            logicalBytes += Int(record.header.keyCount) + Int(record.header.valueCount)
-            noteChange(record)
+            logicalBytes += record.keyCount + record.valueCount
+            guard isKept(record) else { continue }
+            unsafe changedItems.append(record)
+            changeCount += 1
         }
     }
 
     mutating func takeHistory(_ reader: inout RawReader) throws(ByteReaderError) {
         while unsafe !reader.isAtEnd {
             let record = try unsafe readRecord(&reader)
-            guard history.append(record) else { throw .malformed }
-            historyCount += 1
+            if let last = unsafe history.last {
+                let order = unsafe Place.compare(last.key, record.key)
+                guard order < 0 || order == 0 && last.modRevision < record.modRevision else {
+                    throw .malformed
+                }
+            }
+            unsafe history.append(record)
             historyBytes += record.cost
-            noteChange(record)
+            if isKept(record) { changeCount += 1 }
         }
     }
 
@@ -52,17 +60,15 @@ struct CheckpointContents: Sendable {
         return unsafe Record.make(
             key: try reader.raw(keyCount), value: try reader.raw(valueCount),
             createRevision: Revision(modRevision - age), modRevision: Revision(modRevision),
-            version: version)
+            version: version
+        ).takeRetainedValue()
     }
 
-    private mutating func noteChange(_ record: Record) {
-        guard oldestRevision > 0, record.header.modRevision >= oldestRevision else { return }
-        if record.header.modRevision == oldestRevision {
-            let isGone = unsafe oldestKey.withUnsafeBytes { unsafe Place.compare(record.key, $0) < 0 }
-            if isGone { return }
-        }
-        let event = Event(revision: record.modRevision, time: WallTime(milliseconds: 0), record: record)
-        changes.append(event)
+    /// Whether the change that made a record is still kept.
+    private func isKept(_ record: Record) -> Bool {
+        guard oldestRevision > 0, record.modRevision.rawValue >= oldestRevision else { return false }
+        guard record.modRevision.rawValue == oldestRevision else { return true }
+        return unsafe oldestKey.withUnsafeBytes { unsafe Place.compare(record.key, $0) >= 0 }
     }
 
     mutating func takeTimes(_ reader: inout RawReader) throws(ByteReaderError) {
@@ -82,42 +88,106 @@ struct CheckpointContents: Sendable {
 
     func checkFooter(_ reader: inout RawReader, file: UInt64) throws(ByteReaderError) {
         guard try unsafe reader.varint() == UInt64(itemCount),
-            try unsafe reader.varint() == UInt64(historyCount),
-            try unsafe reader.varint() == UInt64(changes.count), try unsafe reader.fixed(UInt64.self) == file
+            unsafe try reader.varint() == UInt64(history.count),
+            try unsafe reader.varint() == UInt64(changeCount), try unsafe reader.fixed(UInt64.self) == file
         else { throw .malformed }
     }
 
-    /// The state; nil if the changes are not those that the times are for.
+    // MARK: The state
+
+    /// A change that is kept; events without a time as yet. What it refers to is held by `self`.
+    @unsafe private struct Change {
+        let revision: UInt64
+        let record: Unmanaged<Record>
+        let superseded: Unmanaged<Record>?
+    }
+
+    /// The state; nil if the changes are not those that the times are for, or do not account for history.
     mutating func keyspace(_ header: CheckpointHeader, _ limits: Limits) -> Keyspace? {
         var keyspace = Keyspace(limits: limits)
         keyspace.revision = header.revision
+        if isPlanted(.revisionGoesBack) { keyspace.revision = Revision(times.last?.revision ?? 1) }
         keyspace.compactRevision = header.compactRevision
-        keyspace.appliedIndex = header.index
+        keyspace.appliedIndex = isPlanted(.appliedIndexAhead) ? header.index.next : header.index
         keyspace.appliedTerm = header.term
         keyspace.lastTime = header.lastTime
         keyspace.logicalBytes = logicalBytes
         keyspace.historyBytes = historyBytes
-        changes.sort { a, b in
-            if a.revision != b.revision { return a.revision < b.revision }
-            guard let left = unsafe a.record, let right = unsafe b.record else { return false }
-            return unsafe Place.compare(left.key, right.key) < 0
+        keyspace.historyCount = unsafe history.count
+        keyspace.current = items.finish()
+        guard var changes = unsafe joinChanges(&keyspace) else { return nil }
+        unsafe changes.sort { a, b in
+            if unsafe a.revision != b.revision { return unsafe a.revision < b.revision }
+            return unsafe a.record._withUnsafeGuaranteedRef { left in
+                unsafe b.record._withUnsafeGuaranteedRef { unsafe Place.compare(left.key, $0.key) < 0 }
+            }
         }
         var place = 0
         for (revision, time, count) in times {
-            guard time <= header.lastTime.milliseconds, count <= changes.count - place else { return nil }
-            for _ in 0..<count {
-                let change = changes[place]
-                guard change.revision.rawValue == revision else { return nil }
-                let event = unsafe Event(
-                    revision: change.revision, time: WallTime(milliseconds: time), record: change.record)
-                keyspace.events.append(event)
-                place += 1
+            guard time <= header.lastTime.milliseconds, unsafe count <= changes.count - place else {
+                return nil
             }
+            for index in place..<(place + count) {
+                let change = unsafe changes[index]
+                guard unsafe change.revision == revision else { return nil }
+                unsafe keyspace.events.append(
+                    revision: Revision(revision), time: WallTime(milliseconds: time),
+                    record: change.record, superseded: change.superseded?.retain(),
+                    isDelete: change.record._withUnsafeGuaranteedRef { $0.isTombstone })
+            }
+            place += count
         }
-        guard place == changes.count else { return nil }
-        keyspace.current = items.finish()
-        keyspace.past = history.finish()
+        guard unsafe place == changes.count else { return nil }
         self = CheckpointContents()
         return keyspace
+    }
+
+    /// The changes in the order of their keys, each with what it superseded; deleted keys are put into the
+    /// keyspace. Nil unless all of history is either superseded by a change or the mark of one.
+    private func joinChanges(_ keyspace: inout Keyspace) -> [Change]? {
+        var changes: [Change] = unsafe []
+        unsafe changes.reserveCapacity(changeCount)
+        func add(_ record: Record, _ superseded: Record?) {
+            unsafe changes.append(
+                Change(
+                    revision: record.modRevision.rawValue, record: .passUnretained(record),
+                    superseded: superseded.map { unsafe .passUnretained($0) }))
+        }
+        var (item, next) = (0, 0)
+        while let first = unsafe next < history.count ? history[next] : nil {
+            while let earlier = unsafe item < changedItems.count ? changedItems[item] : nil,
+                unsafe Place.compare(earlier.key, first.key) < 0
+            {
+                add(earlier, nil)
+                item += 1
+            }
+            var last: Record?
+            while let record = unsafe next < history.count ? history[next] : nil,
+                unsafe Place.compare(record.key, first.key) == 0
+            {
+                if isKept(record) {
+                    add(record, last)
+                } else if record.isTombstone || last != nil {
+                    return nil
+                }
+                last = record
+                next += 1
+            }
+            guard let last else { return nil }
+            if let current = unsafe item < changedItems.count ? changedItems[item] : nil,
+                unsafe Place.compare(current.key, first.key) == 0
+            {
+                guard last.modRevision < current.modRevision else { return nil }
+                add(current, last)
+                item += 1
+            } else {
+                guard last.isTombstone, unsafe keyspace.current.find(Place(last.key)) == nil else {
+                    return nil
+                }
+                keyspace.deleted.insert(last)
+            }
+        }
+        for current in unsafe changedItems[item...] { add(current, nil) }
+        return unsafe changes
     }
 }

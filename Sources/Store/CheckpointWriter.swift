@@ -11,9 +11,9 @@ public struct CheckpointWriter: Sendable {
     private let header: CheckpointHeader
     private var stage = Stage.header
     private var chain = CheckpointChain()
-    /// The place of the last record written of the present stage.
+    /// The key of the last item written.
     private var lastKey: [UInt8] = []
-    private var lastRank: UInt64 = 0
+    private var history = HistoryWalk()
 
     /// Starts a checkpoint of `keyspace`; `configuration` is the one at its applied index, and opaque.
     public init(
@@ -35,12 +35,12 @@ public struct CheckpointWriter: Sendable {
             let (keyspace, header) = (keyspace, header)
             return block(.header, prefix: CheckpointFormat.magic) { header.encode(keyspace, into: &$0) }
         case .items:
-            if let chunk = recordBlock(.items, keyspace.current) { return chunk }
-            begin(.history)
+            if let chunk = itemBlock() { return chunk }
+            stage = .history
             return next()
         case .history:
-            if let chunk = recordBlock(.history, keyspace.past) { return chunk }
-            begin(.times)
+            if let chunk = historyBlock() { return chunk }
+            stage = .times
             return next()
         case .times:
             stage = .footer
@@ -49,7 +49,7 @@ public struct CheckpointWriter: Sendable {
         case .footer:
             stage = .done
             let file = chain.file.value
-            let counts = [keyspace.current.count, keyspace.past.count, keyspace.events.count]
+            let counts = [keyspace.current.count, keyspace.historyCount, keyspace.events.count]
             return block(.footer) { writer in
                 for count in counts { writer.varint(UInt64(count)) }
                 writer.fixed(file)
@@ -59,55 +59,65 @@ public struct CheckpointWriter: Sendable {
         }
     }
 
-    private mutating func begin(_ stage: Stage) {
-        self.stage = stage
-        (lastKey, lastRank) = ([], 0)
-    }
-
     /// The times of the revisions that have changes, with the numbers of these.
     private static func write(_ events: EventLog, into writer: inout ByteWriter) {
         var place = 0
         var (revision, time): (UInt64, Int64) = (0, 0)
         while place < events.count {
-            let event = events[place]
-            let end = events.firstPlace(after: event.revision)
-            writer.varint(event.revision.rawValue - revision)
-            writer.varint(UInt64(event.time.milliseconds - time))
+            let (next, later) = (events[place].revision, events[place].time.milliseconds)
+            let end = events.firstPlace(after: next)
+            writer.varint(next.rawValue - revision)
+            writer.varint(UInt64(later - time))
             writer.varint(UInt64(end - place))
-            (revision, time, place) = (event.revision.rawValue, event.time.milliseconds, end)
+            (revision, time, place) = (next.rawValue, later, end)
         }
     }
 
-    /// A block of records after the last one written, nil if there are no more.
-    private mutating func recordBlock<Order: SortOrder>(
-        _ kind: CheckpointFormat.Kind, _ map: SortedMap<Order>
-    ) -> [UInt8]? where Order.Element == Record {
+    /// A block of items after the last one written, nil if there are no more.
+    private mutating func itemBlock() -> [UInt8]? {
         var lastRecord: Record?
-        let (key, rank) = (lastKey, lastRank)
-        let chunk = block(kind) { writer in
-            unsafe key.withUnsafeBytes { key in
-                // The place just after the last record: one rank above its own.
-                let start = unsafe Place(key, rank: key.isEmpty ? 0 : rank + 1)
-                unsafe map.scan(from: start, to: nil) { record in
+        let (keyspace, key) = (keyspace, lastKey + (lastKey.isEmpty ? [] : [0]))
+        let firstWithHistory = keyspace.firstRevisionWithHistory
+        var changed: [Record] = []
+        let chunk = block(.items) { writer in
+            unsafe key.withUnsafeBytes { start in
+                let lines = keyspace.usualLines
+                unsafe keyspace.current.scan(from: Place(start), to: nil, lines: lines) { record in
                     CheckpointWriter.write(record, into: &writer)
+                    if record.modRevision >= firstWithHistory { changed.append(record) }
                     lastRecord = record
                     return writer.count < CheckpointFormat.blockCount
                 }
             }
         }
         guard let lastRecord else { return nil }
-        let place = unsafe Order.place(of: lastRecord)
-        (lastKey, lastRank) = unsafe ([UInt8](place.text), place.rank)
+        lastKey = unsafe [UInt8](lastRecord.key)
+        for record in changed { history.add(record) }
+        return chunk
+    }
+
+    /// A block of superseded versions and marks of deletions after the last one written, nil if there are no
+    /// more.
+    private mutating func historyBlock() -> [UInt8]? {
+        var history = history
+        let keyspace = keyspace
+        let chunk = block(.history) { writer in
+            history.next(keyspace) { record in
+                CheckpointWriter.write(record, into: &writer)
+                return writer.count < CheckpointFormat.blockCount
+            }
+        }
+        self.history = history
         return chunk
     }
 
     private static func write(_ record: Record, into writer: inout ByteWriter) {
-        let header = record.header
-        writer.varint(UInt64(header.keyCount))
-        writer.varint(UInt64(header.valueCount))
-        writer.varint(header.version)
-        writer.varint(header.modRevision)
-        writer.varint(header.modRevision - header.createRevision)
+        let (created, changed) = (record.createRevision, record.modRevision)
+        writer.varint(UInt64(record.keyCount))
+        writer.varint(UInt64(record.valueCount))
+        writer.varint(record.version)
+        writer.varint(changed.rawValue)
+        writer.varint(changed - created)
         unsafe writer.raw(record.key)
         unsafe writer.raw(record.value)
     }
@@ -149,6 +159,6 @@ extension CheckpointHeader {
         writer.fixed(lastTime.milliseconds)
         let oldest = keyspace.events.first
         writer.counter(oldest?.revision ?? .zero)
-        unsafe writer.sized(oldest?.record.map { Row($0).key } ?? [])
+        writer.sized(oldest.map { unsafe Row($0.record).key } ?? [])
     }
 }

@@ -4,7 +4,7 @@ import Primitives
 // a put copies its value once, into the record.
 
 /// A decoded command whose keys and values point into the payload.
-@unsafe struct CommandView {
+@unsafe struct CommandView: ~Copyable {
     let requestID: RequestID
     let time: WallTime
     let principal: UnsafeRawBufferPointer
@@ -12,27 +12,39 @@ import Primitives
 
     /// Reads all of `payload`, so that nothing of a malformed command is ever carried out.
     init(_ payload: UnsafeRawBufferPointer) throws(CommandError) {
-        var reader = unsafe RawReader(payload)
         do {
-            let version = try unsafe reader.byte()
-            guard version == Command.formatVersion else { throw CommandError.unknownVersion(version) }
-            unsafe requestID = unsafe RequestID(high: try reader.fixed(), low: try reader.fixed())
-            unsafe time = unsafe WallTime(milliseconds: try reader.fixed())
-            unsafe principal = try unsafe reader.sized(upTo: 65_535)
-            guard unsafe String(validating: principal, as: UTF8.self) != nil else {
-                throw CommandError.malformed
-            }
-            let number = try unsafe reader.byte()
-            guard let code = OperationCode(rawValue: number) else {
-                throw CommandError.unknownOperation(number)
-            }
-            unsafe operation = try unsafe OperationView(code, &reader)
-            try unsafe reader.expectEnd()
+            unsafe self = try unsafe CommandView(parsing: payload)
         } catch let error as CommandError {
             throw error
         } catch {
             throw .malformed
         }
+    }
+
+    private init(parsing payload: UnsafeRawBufferPointer) throws {
+        var reader = unsafe RawReader(payload)
+        let version = try unsafe reader.byte()
+        guard version == Command.formatVersion else { throw CommandError.unknownVersion(version) }
+        let requestID = unsafe RequestID(high: try reader.fixed(), low: try reader.fixed())
+        let time = unsafe WallTime(milliseconds: try reader.fixed())
+        let principal = try unsafe reader.sized(upTo: 65_535)
+        guard unsafe CommandView.isText(principal) else { throw CommandError.malformed }
+        let number = try unsafe reader.byte()
+        guard let code = OperationCode(rawValue: number) else {
+            throw CommandError.unknownOperation(number)
+        }
+        let operation = try unsafe OperationView(code, &reader)
+        try unsafe reader.expectEnd()
+        unsafe self.requestID = requestID
+        unsafe self.time = time
+        unsafe self.principal = unsafe principal
+        unsafe self.operation = unsafe operation
+    }
+
+    /// Whether bytes are UTF-8. Names are ASCII as a rule, which is much cheaper to see.
+    private static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if unsafe bytes.allSatisfy({ $0 < 128 }) { return true }
+        return unsafe String(validating: bytes, as: UTF8.self) != nil
     }
 }
 
@@ -42,7 +54,7 @@ import Primitives
 }
 
 /// An operation whose keys and values point into the payload.
-@unsafe enum OperationView {
+@unsafe enum OperationView: ~Copyable {
     case put(PutView, guard: Guard?, returnPrevious: Bool)
     case delete(UnsafeRawBufferPointer, guard: Guard?, returnPrevious: Bool, mustExist: Bool)
     case deleteRange(start: UnsafeRawBufferPointer, end: UnsafeRawBufferPointer?)
@@ -73,7 +85,7 @@ import Primitives
             let createOnly = try unsafe reader.bool()
             let count = try unsafe reader.count(upTo: Limits.batchCount)
             var puts: [PutView] = unsafe []
-            unsafe puts.reserveCapacity(min(count, reader.rest.count / 3))
+            unsafe puts.reserveCapacity(min(count, reader.count / 3))
             for _ in 0..<count { unsafe puts.append(try OperationView.readPut(&reader)) }
             unsafe self = unsafe .batch(puts, createOnly: createOnly)
         case .compact:
@@ -108,8 +120,8 @@ import Primitives
     }
 
     /// The operation with bytes of its own.
-    func copied() -> Operation {
-        switch unsafe self {
+    consuming func copied() -> Operation {
+        switch unsafe consume self {
         case .put(let put, let condition, let returnPrevious):
             unsafe .put(
                 key: [UInt8](put.key), value: [UInt8](put.value), guard: condition,

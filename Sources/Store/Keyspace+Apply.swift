@@ -24,7 +24,7 @@ extension Keyspace {
         }
     }
 
-    private mutating func carryOut(_ command: CommandView) -> Outcome {
+    private mutating func carryOut(_ command: consuming CommandView) -> Outcome {
         lastTime = unsafe max(lastTime, command.time)
         let before = events.count
         let outcome = unsafe carryOut(command.operation)
@@ -32,8 +32,8 @@ extension Keyspace {
         return outcome
     }
 
-    private mutating func carryOut(_ operation: OperationView) -> Outcome {
-        switch unsafe operation {
+    private mutating func carryOut(_ operation: consuming OperationView) -> Outcome {
+        switch unsafe consume operation {
         case .put(let put, let condition, let returnPrevious):
             return unsafe self.put(put, condition, returnPrevious: returnPrevious)
         case .delete(let key, let condition, let returnPrevious, let mustExist):
@@ -58,12 +58,12 @@ extension Keyspace {
             return .refused(refusal)
         }
         revision = revision.next
-        let (record, old) = unsafe write(key: put.key, value: put.value)
-        let previous = returnPrevious ? old.map { Row($0).item } : nil
+        let written = unsafe write(key: put.key, value: put.value)
+        let previous = unsafe returnPrevious ? written.old.map { unsafe Row($0).item } : nil
         return .put(
             PutOutcome(
-                revision: revision, createRevision: Revision(record.header.createRevision),
-                version: record.header.version, previous: previous))
+                revision: revision, createRevision: written.createRevision,
+                version: written.version, previous: previous))
     }
 
     mutating func delete(
@@ -76,7 +76,7 @@ extension Keyspace {
         }
         revision = revision.next
         let old = unsafe erase(key)
-        return .deleted(count: 1, revision: revision, previous: returnPrevious ? Row(old).item : nil)
+        return unsafe .deleted(count: 1, revision: revision, previous: returnPrevious ? Row(old).item : nil)
     }
 
     mutating func deleteRange(
@@ -102,8 +102,8 @@ extension Keyspace {
         }
         revision = revision.next
         var text = String(sum)
-        let record = text.withUTF8 { unsafe write(key: key, value: UnsafeRawBufferPointer($0)).record }
-        return .incremented(value: sum, revision: revision, version: record.header.version)
+        let written = text.withUTF8 { unsafe write(key: key, value: UnsafeRawBufferPointer($0)) }
+        return .incremented(value: sum, revision: revision, version: written.version)
     }
 
     /// What an increment of the key would make of it.
@@ -137,10 +137,11 @@ extension Keyspace {
 
     /// Writes are carried out in the order of their keys, so that the events of a revision are sorted.
     private mutating func batch(_ puts: [PutView], createOnly: Bool) -> Outcome {
-        let order = unsafe puts.indices.sorted { a, b in
+        var order = unsafe puts.indices.sorted { a, b in
             let order = unsafe Place.compare(puts[a].key, puts[b].key)
             return order == 0 ? a < b : order < 0
         }
+        if isPlanted(.appliesInHashOrder) { order = Array(Set(order)) }
         let next = revision.next
         var results = unsafe [BatchResult](repeating: .put(next), count: puts.count)
         var isChanged = false
@@ -150,6 +151,7 @@ extension Keyspace {
                 unsafe place + 1 < order.count && Place.compare(puts[order[place + 1]].key, put.key) == 0
             if createOnly, unsafe current.find(Place(put.key)) != nil {
                 results[index] = .exists
+                if isPlanted(.stopsBatchHalfway) { break }
             } else if createOnly || !isRepeatedLater {
                 revision = next
                 isChanged = true
@@ -182,44 +184,57 @@ extension Keyspace {
         return holds ? nil : .preconditionFailed(current: record?.modRevision)
     }
 
+    /// What became of a key, and the version before, which is in history now.
+    @safe private struct Written {
+        let createRevision: Revision
+        let version: UInt64
+        let old: Unmanaged<Record>?
+    }
+
     /// Writes a value at ``revision``, which the caller has raised.
-    private mutating func write(
-        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
-    ) -> (record: Record, old: Record?) {
-        let revision = revision
-        var made: Record?
-        let old = unsafe current.update(at: Place(key)) { old in
-            let record = unsafe Record.make(
-                key: key, value: value,
-                createRevision: old.map { Revision($0.header.createRevision) } ?? revision,
-                modRevision: revision, version: (old?.header.version ?? 0) + 1)
-            made = record
-            return record
-        }
-        let record = made!  // `update` calls its closure exactly once.
-        events.append(Event(revision: revision, time: lastTime, record: record))
-        if let old {
-            logicalBytes += value.count - Int(old.header.valueCount)
-            keep(old)
+    private mutating func write(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Written {
+        let spot = unsafe current.spot(at: Place(key))
+        let old = unsafe current.element(at: spot)
+        var (createRevision, version) = (revision, UInt64(1))
+        logicalBytes += value.count
+        if let old = unsafe old {
+            unsafe old._withUnsafeGuaranteedRef { old in
+                createRevision = old.createRevision
+                version = old.version + 1
+                logicalBytes -= old.valueCount
+                keep(old)
+            }
         } else {
-            logicalBytes += key.count + value.count
+            logicalBytes += key.count
         }
-        return (record, old)
+        let record = unsafe Record.make(
+            key: key, value: value, createRevision: createRevision, modRevision: revision, version: version)
+        unsafe current.put(record, at: spot)
+        // A key that was deleted has the mark of that before it.
+        let mark = unsafe old == nil && deleted.count > 0 ? deleted.remove(at: Place(key)) : nil
+        unsafe events.append(
+            revision: revision, time: lastTime, record: record,
+            superseded: old ?? mark.map { unsafe .passRetained($0) }, isDelete: false)
+        return unsafe Written(createRevision: createRevision, version: version, old: old)
     }
 
     /// Deletes a key that exists at ``revision``, which the caller has raised.
-    private mutating func erase(_ key: UnsafeRawBufferPointer) -> Record {
+    private mutating func erase(_ key: UnsafeRawBufferPointer) -> Unmanaged<Record> {
         let tombstone = unsafe Record.tombstone(key: key, modRevision: revision)
         let old = unsafe current.removeExisting(at: Place(key))
-        logicalBytes -= Int(old.header.keyCount) + Int(old.header.valueCount)
-        events.append(Event(revision: revision, time: lastTime, record: tombstone))
-        keep(old)
-        keep(tombstone)
-        return old
+        unsafe deleted.put(tombstone, at: deleted.spot(at: Place(key)))
+        unsafe events.append(
+            revision: revision, time: lastTime, record: tombstone, superseded: old, isDelete: true)
+        unsafe old._withUnsafeGuaranteedRef { old in
+            logicalBytes -= old.keyCount + old.valueCount
+            keep(old)
+        }
+        unsafe tombstone._withUnsafeGuaranteedRef { keep($0) }
+        return unsafe old
     }
 
     private mutating func keep(_ record: Record) {
         historyBytes += record.cost
-        past.insert(record)
+        historyCount += 1
     }
 }

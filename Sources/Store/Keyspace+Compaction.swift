@@ -7,12 +7,13 @@ extension Keyspace {
     /// Frees some of the history that is due, after a command that added `added` changes.
     mutating func freeHistory(added: Int) {
         var steps = min(limits.stepsPerCommand + 2 * added, limits.maximumStepsPerCommand)
-        while steps > 0, let oldest = events.oldest {
+        while steps > 0, let oldest = events.first {
             if oldest.revision > compactRevision {
                 guard isDue(oldest.revision, oldest.time) else { return }
                 compactRevision = oldest.revision
             }
-            free(events.removeFirst())
+            free(oldest)
+            events.removeFirst()
             steps -= 1
         }
     }
@@ -27,18 +28,20 @@ extension Keyspace {
     /// Frees what nobody can read any more once the change itself is below the compact revision: the
     /// version it superseded and, if it was a deletion, its own mark.
     private mutating func free(_ event: Event) {
-        guard let record = unsafe event.record else { return }
-        if record.header.version != 1 {
-            let old = unsafe past.first(atOrAfter: Place(record.key))
-            if let old, old.header.modRevision < record.header.modRevision,
-                unsafe Place.compare(old.key, record.key) == 0
-            {
-                _ = unsafe past.removeExisting(at: ByVersion.place(of: old))
-                historyBytes -= old.cost
-            }
+        if let old = unsafe event.superseded {
+            unsafe old._withUnsafeGuaranteedRef { if !$0.isTombstone { forget($0) } }
         }
-        if record.isTombstone, unsafe past.remove(at: ByVersion.place(of: record)) != nil {
-            historyBytes -= record.cost
+        if event.isDelete {
+            let mark = unsafe event.record.takeUnretainedValue()
+            forget(mark)
+            // If the key was written again, the change that did it holds the mark.
+            let newest = unsafe deleted.find(Place(mark.key))?.takeUnretainedValue()
+            if newest === mark { unsafe deleted.removeExisting(at: Place(mark.key)).release() }
         }
+    }
+
+    private mutating func forget(_ record: Record) {
+        historyBytes -= record.cost
+        historyCount -= 1
     }
 }

@@ -19,9 +19,9 @@ struct WordHash: Sendable, Equatable {
     }
 
     mutating func add(_ record: Record) {
-        add(record.header.createRevision)
-        add(record.header.modRevision)
-        add(record.header.version)
+        add(record.createRevision.rawValue)
+        add(record.modRevision.rawValue)
+        add(record.version)
         unsafe add(record.key)
         unsafe add(record.value)
     }
@@ -34,16 +34,20 @@ extension Keyspace {
         var hash = WordHash()
         let numbers = [
             appliedIndex.rawValue, appliedTerm.rawValue, revision.rawValue, compactRevision.rawValue,
-            UInt64(bitPattern: lastTime.milliseconds), UInt64(current.count), UInt64(past.count),
+            UInt64(bitPattern: lastTime.milliseconds), UInt64(current.count), UInt64(historyCount),
             UInt64(events.count), UInt64(logicalBytes), UInt64(historyBytes),
         ]
         for number in numbers { hash.add(number) }
         let start = unsafe Place(UnsafeRawBufferPointer(start: nil, count: 0))
-        unsafe current.scan(from: start, to: nil) { record in
+        let firstWithHistory = firstRevisionWithHistory
+        var changed: [Record] = []
+        unsafe current.scan(from: start, to: nil, lines: usualLines) { record in
             hash.add(record)
+            if record.modRevision >= firstWithHistory { changed.append(record) }
             return true
         }
-        unsafe past.scan(from: start, to: nil) { record in
+        var walk = HistoryWalk(changed)
+        walk.next(self) { record in
             hash.add(record)
             return true
         }
@@ -51,7 +55,7 @@ extension Keyspace {
             let event = events[place]
             hash.add(event.revision.rawValue)
             hash.add(UInt64(bitPattern: event.time.milliseconds))
-            if let record = unsafe event.record { unsafe hash.add(record.key) }
+            unsafe event.record._withUnsafeGuaranteedRef { unsafe hash.add($0.key) }
         }
         return hash.value
     }

@@ -34,7 +34,7 @@ extension Keyspace {
             rest = nil
             var isFull = false
             var found: [UInt8]?
-            _ = forEach(in: part, at: revision) { row in
+            _ = forEach(in: part, at: revision, withValues: false) { row in
                 guard rows.count + prefixes.count < limit else {
                     isFull = true
                     return false

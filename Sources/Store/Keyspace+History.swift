@@ -30,33 +30,21 @@ extension Keyspace {
     public func history(
         of key: [UInt8], after cursor: Revision? = nil, limit: Int = .max, descending: Bool = false
     ) -> HistoryPage {
-        unsafe key.withUnsafeBytes { key in
-            let now = unsafe current.find(Place(key))?.takeUnretainedValue()
-            var low = unsafe inForce(of: key, now)?.header.modRevision ?? compactRevision.rawValue + 1
-            var high = UInt64.max
-            if let cursor, descending { high = cursor.rawValue }
-            if let cursor, !descending { low = max(low, cursor.rawValue &+ 1) }
-            var changes: [Change] = []
-            var more = false
-            func take(_ record: Record) -> Bool {
-                guard changes.count < limit else {
-                    more = true
-                    return false
-                }
-                changes.append(
-                    Change(
-                        revision: record.modRevision, time: time(of: record.modRevision), row: Row(record)))
-                return true
-            }
-            let newest = now.flatMap { low..<max(low, high) ~= $0.header.modRevision ? $0 : nil }
-            if descending, let newest, !take(newest) { return HistoryPage(changes: changes, more: more) }
-            if low < high {
-                unsafe past.scan(
-                    from: Place(key, rank: low), to: Place(key, rank: high), descending: descending, take)
-            }
-            if !descending, !more, let newest { _ = take(newest) }
-            return HistoryPage(changes: changes, more: more)
+        guard let head = unsafe key.withUnsafeBytes({ unsafe newest($0) }) else {
+            return HistoryPage(changes: [], more: false)
         }
+        let inForce = events.version(of: head, notAfter: compactRevision)
+        var low = compactRevision.rawValue + 1
+        if let inForce, !inForce.isTombstone { low = inForce.modRevision.rawValue }
+        var high = UInt64.max
+        if let cursor, descending { high = cursor.rawValue }
+        if let cursor, !descending { low = max(low, cursor.rawValue &+ 1) }
+        let (records, more) = events.versions(
+            of: head, from: low, to: high, limit: limit, descending: descending)
+        let changes = records.map { record in
+            Change(revision: record.modRevision, time: time(of: record.modRevision), row: Row(record))
+        }
+        return HistoryPage(changes: changes, more: more)
     }
 
     /// Calls `body` for each change with a revision above `revision`, in the order of revision and key,
@@ -65,17 +53,11 @@ extension Keyspace {
         if let error = readError(at: revision) { return .failure(error) }
         for place in events.firstPlace(after: revision)..<events.count {
             let event = events[place]
-            guard let record = unsafe event.record else { continue }
-            let change = Change(revision: event.revision, time: event.time, row: Row(record))
+            let row = unsafe Row(event.record)
+            let change = Change(revision: event.revision, time: event.time, row: row)
             guard body(change) else { break }
         }
         return .success(())
-    }
-
-    /// The version that was in force at the compact revision.
-    private func inForce(of key: UnsafeRawBufferPointer, _ now: Record?) -> Record? {
-        if let now, now.modRevision <= compactRevision { return now }
-        return unsafe pastVersion(of: key, at: compactRevision)
     }
 
     private func time(of revision: Revision) -> WallTime? {

@@ -1,7 +1,7 @@
 public import Primitives
 
-// Reads. At the current revision they walk the map of current versions alone; at an older one they merge it
-// with the map of superseded versions.
+// Reads. At the current revision they look at the map of current versions alone. At an older one they go back
+// from the newest version of each key, which is in that map or is the mark of a deletion.
 
 /// A part of a range.
 public struct Page: Sendable {
@@ -25,10 +25,11 @@ extension Keyspace {
     public func row(_ key: [UInt8], at revision: Revision? = nil) -> Result<Row?, ReadError> {
         if let error = readError(at: revision) { return .failure(error) }
         return unsafe key.withUnsafeBytes { key in
-            let record = unsafe current.find(Place(key))?.takeUnretainedValue()
-            guard let revision, revision < self.revision else { return .success(record.map { Row($0) }) }
-            if let record, record.modRevision <= revision { return .success(Row(record)) }
-            return unsafe .success(pastVersion(of: key, at: revision).map { Row($0) })
+            guard let revision, revision < self.revision else {
+                return unsafe .success(current.find(Place(key)).map { unsafe Row($0) })
+            }
+            let record = unsafe newest(key).flatMap { version(of: $0, at: revision) }
+            return .success(record.map { Row($0) })
         }
     }
 
@@ -40,6 +41,7 @@ extension Keyspace {
         descending: Bool = false
     ) -> Result<Page, ReadError> {
         var rows: [Row] = []
+        rows.reserveCapacity(min(limit, count, 1000))
         var more = false
         let result = forEach(in: range, at: revision, after: cursor, descending: descending) { row in
             guard rows.count < limit else {
@@ -53,9 +55,11 @@ extension Keyspace {
     }
 
     /// Calls `body` for each key of a range, in order, until it says false. Copies nothing.
+    ///
+    /// It is faster if it knows whether `body` looks at the values: `withValues`.
     public func forEach(
         in range: KeyRange, at revision: Revision? = nil, after cursor: [UInt8]? = nil,
-        descending: Bool = false, _ body: (Row) -> Bool
+        descending: Bool = false, withValues: Bool = true, _ body: (Row) -> Bool
     ) -> Result<Void, ReadError> {
         if let error = readError(at: revision) { return .failure(error) }
         let range = range.continued(after: cursor, descending: descending)
@@ -64,7 +68,10 @@ extension Keyspace {
             if let revision, revision < self.revision {
                 unsafe scanPast(from: start, to: end, at: revision, descending: descending) { body(Row($0)) }
             } else {
-                unsafe current.scan(from: start, to: end, descending: descending) { body(Row($0)) }
+                let lines = withValues ? usualLines : Prefetch.fewLines
+                unsafe current.scan(from: start, to: end, descending: descending, lines: lines) {
+                    body(Row($0))
+                }
             }
         }
         return .success(())
@@ -88,6 +95,9 @@ extension Keyspace {
             })
     }
 
+    /// How many cache lines a record takes on average.
+    var usualLines: Int { Prefetch.lines(Record.headCount + logicalBytes / max(1, count)) }
+
     /// Why nothing can be read at a revision, nil if something can.
     func readError(at revision: Revision?) -> ReadError? {
         guard let revision else { return nil }
@@ -96,53 +106,59 @@ extension Keyspace {
         return nil
     }
 
-    /// The version among the superseded ones that was in force at a revision.
-    func pastVersion(of key: UnsafeRawBufferPointer, at revision: Revision) -> Record? {
-        guard past.count > 0 else { return nil }
-        let record = unsafe past.last(before: Place(key, rank: revision.rawValue + 1))
-        guard let record, !record.isTombstone, unsafe Place.compare(record.key, key) == 0 else { return nil }
-        return record
+    /// A key's newest version, or the mark of its deletion as long as that is in history.
+    func newest(_ key: UnsafeRawBufferPointer) -> Record? {
+        if let record = unsafe current.find(Place(key)) { return unsafe record.takeUnretainedValue() }
+        guard deleted.count > 0 else { return nil }
+        return unsafe deleted.find(Place(key))?.takeUnretainedValue()
     }
 
-    /// Merges current and superseded versions into what was in force at a revision below the current one.
+    /// The version of a key that was in force at a revision, nil if it did not exist then; `head` is the
+    /// newest one.
+    private func version(of head: Record, at revision: Revision) -> Record? {
+        let record = head.modRevision <= revision ? head : events.version(of: head, notAfter: revision)
+        return record.flatMap { $0.isTombstone ? nil : $0 }
+    }
+
+    /// Merges the keys that exist and those that were deleted into what was in force at a revision below the
+    /// current one.
     private func scanPast(
         from start: Place, to end: Place?, at revision: Revision, descending: Bool, _ body: (Record) -> Bool
     ) {
         withExtendedLifetime(self) {
-            var now = unsafe SortedMap<ByKey>.Cursor(current)
-            var old = unsafe SortedMap<ByVersion>.Cursor(past)
+            var present = unsafe SortedMap<ByKey>.Cursor(current)
+            var absent = unsafe SortedMap<ByKey>.Cursor(deleted)
             if descending {
-                unsafe now.seek(before: end)
-                unsafe old.seek(before: end)
+                unsafe present.seek(before: end)
+                unsafe absent.seek(before: end)
             } else {
-                unsafe now.seek(atOrAfter: start)
-                unsafe old.seek(atOrAfter: start)
+                unsafe present.seek(atOrAfter: start)
+                unsafe absent.seek(atOrAfter: start)
             }
             func isInside(_ place: Place) -> Bool {
-                if descending { return unsafe Place.compare(place.text, start.text) >= 0 }
-                return unsafe end.map { unsafe Place.compare(place.text, $0.text) < 0 } ?? true
+                if descending { return unsafe Place.compare(place, start) >= 0 }
+                return unsafe end.map { unsafe Place.compare(place, $0) < 0 } ?? true
             }
             while true {
-                let a = unsafe now.place.flatMap { unsafe isInside($0) ? $0.text : nil }
-                let b = unsafe old.place.flatMap { unsafe isInside($0) ? $0.text : nil }
-                guard let key = unsafe a ?? b else { return }
-                var order = unsafe a == nil ? 1 : b == nil ? -1 : Place.compare(a!, b!)
-                if descending, unsafe a != nil, unsafe b != nil { order = -order }
-                // `order` is at most zero if the current version's key is next, at least zero if the
-                // superseded ones' is.
-                let next = unsafe order > 0 ? b! : key
-                var record = unsafe order <= 0 ? now.element?.takeUnretainedValue() : nil
-                if let candidate = record, candidate.modRevision > revision { record = nil }
-                if record == nil, order >= 0 { record = unsafe pastVersion(of: next, at: revision) }
-                if let record, !body(record) { return }
-                if order >= 0 {
-                    if descending {
-                        unsafe old.seek(before: Place(next))
-                    } else {
-                        unsafe old.seek(atOrAfter: Place(next, rank: .max))
-                    }
+                let a = unsafe present.place.flatMap { unsafe isInside($0) ? $0 : nil }
+                let b = unsafe absent.place.flatMap { unsafe isInside($0) ? $0 : nil }
+                let isPresentNext: Bool
+                switch unsafe (a, b) {
+                case (nil, nil): return
+                case (_?, nil): isPresentNext = true
+                case (nil, _?): isPresentNext = false
+                case (let a?, let b?): isPresentNext = unsafe (Place.compare(a, b) < 0) != descending
                 }
-                if order <= 0 { if descending { unsafe now.previous() } else { unsafe now.next() } }
+                let head = unsafe isPresentNext ? present.element! : absent.element!
+                let goesOn = unsafe head._withUnsafeGuaranteedRef { head in
+                    version(of: head, at: revision).map(body) ?? true
+                }
+                guard goesOn else { return }
+                if isPresentNext {
+                    if descending { unsafe present.previous() } else { unsafe present.next() }
+                } else {
+                    if descending { unsafe absent.previous() } else { unsafe absent.next() }
+                }
             }
         }
     }

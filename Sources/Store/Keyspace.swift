@@ -17,6 +17,8 @@ public struct Keyspace: Sendable {
     public internal(set) var lastTime = WallTime(milliseconds: 0)
     /// The bytes of all keys and current values.
     public internal(set) var logicalBytes = 0
+    /// How many superseded versions and marks of deletions are held.
+    public internal(set) var historyCount = 0
     /// About the bytes that superseded versions and marks of deletion cost.
     public internal(set) var historyBytes = 0
     /// How history is bounded.
@@ -24,9 +26,10 @@ public struct Keyspace: Sendable {
 
     /// The current version of each key.
     var current: SortedMap<ByKey>
-    /// Superseded versions, and the marks of deletions, that compaction has not freed yet.
-    var past: SortedMap<ByVersion>
-    /// Every change above the compact revision, and those below it that are still to be freed.
+    /// The marks of deletions, of keys that do not exist but have history.
+    var deleted: SortedMap<ByKey>
+    /// Every change above the compact revision, and those below it that are still to be freed; with them the
+    /// versions that they superseded.
     var events = EventLog()
 
     /// An empty store.
@@ -38,13 +41,11 @@ public struct Keyspace: Sendable {
     init(limits: Limits, leafCapacity: Int, innerCapacity: Int) {
         self.limits = limits
         current = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
-        past = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
+        deleted = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
     }
 
     /// How many keys there are.
     public var count: Int { current.count }
-    /// How many superseded versions and marks of deletions are held.
-    public var historyCount: Int { past.count }
 
     /// Passes over a log entry that holds no command: a leader's first entry, or a configuration.
     ///

@@ -1,54 +1,44 @@
-// The order of a `SortedMap`: bytes first, a number second. Compared eight bytes at a time, since the
-// standard library's lexicographic comparison goes byte by byte.
+// The order of a `SortedMap`: that of bytes. Compared eight at a time, since the standard library's
+// lexicographic comparison goes byte by byte.
 
-/// Where an element stands in the order of a map: first by its text, then by its rank.
+/// Where an element stands in the order of a map.
 ///
 /// It points into the element, or into whatever bytes are looked for, and must not outlive them.
 @unsafe struct Place {
     var text: UnsafeRawBufferPointer
-    var rank: UInt64
 
-    init(_ text: UnsafeRawBufferPointer, rank: UInt64 = 0) {
-        unsafe self.text = unsafe text
-        unsafe self.rank = rank
-    }
+    init(_ text: UnsafeRawBufferPointer) { unsafe self.text = unsafe text }
 
     /// Less than zero if `a` comes first, zero if the places are the same. The texts are known to be equal
     /// in the first `start` bytes, and neither is shorter.
     static func compare(_ a: Place, _ b: Place, from start: Int = 0) -> Int {
-        let order = unsafe compare(a.text, b.text, from: start)
-        if order != 0 { return order }
-        return unsafe a.rank == b.rank ? 0 : a.rank < b.rank ? -1 : 1
+        unsafe compare(a.text, b.text, from: start)
     }
 
     /// Less than zero if `a` comes before `b` in the order of bytes.
     static func compare(
         _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, from start: Int = 0
     ) -> Int {
-        let shared = min(a.count, b.count)
-        var place = start
-        while place + 8 <= shared {
-            let x = unsafe a.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-            let y = unsafe b.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-            if x != y { return x.bigEndian < y.bigEndian ? -1 : 1 }
-            place += 8
-        }
-        while place < shared {
-            if unsafe a[place] != b[place] { return unsafe a[place] < b[place] ? -1 : 1 }
-            place += 1
-        }
+        let shared = unsafe commonCount(a, b, from: start)
+        if shared < min(a.count, b.count) { return unsafe a[shared] < b[shared] ? -1 : 1 }
         return a.count == b.count ? 0 : a.count < b.count ? -1 : 1
     }
 
-    /// How many bytes `a` and `b` begin with in common, but at most `limit`.
-    static func commonCount(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, limit: Int) -> Int {
+    /// How many bytes `a` and `b` begin with in common, but at most `limit`. The first `start` are known to
+    /// be so.
+    @inline(__always) static func commonCount(
+        _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, from start: Int = 0, limit: Int = .max
+    ) -> Int {
         let shared = min(a.count, b.count, limit)
-        var place = 0
-        while place + 8 <= shared {
-            let x = unsafe a.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-            let y = unsafe b.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-            if x != y { return place + (x ^ y).littleEndian.trailingZeroBitCount / 8 }
-            place += 8
+        var place = start
+        while place < shared {
+            // Eight bytes at a time; the last ones together with some that were looked at before.
+            guard shared >= 8 else { break }
+            let from = min(place, shared - 8)
+            let x = unsafe a.loadUnaligned(fromByteOffset: from, as: UInt64.self)
+            let y = unsafe b.loadUnaligned(fromByteOffset: from, as: UInt64.self)
+            if x != y { return from + (x ^ y).littleEndian.trailingZeroBitCount / 8 }
+            place = from + 8
         }
         while place < shared, unsafe a[place] == b[place] { place += 1 }
         return place
@@ -77,20 +67,12 @@ protocol SortOrder {
 }
 
 /// What divides two children of a node: no more text than it takes, so that it pins no element.
-final class Separator: ManagedBuffer<Separator.Header, UInt8> {
-    struct Header {
-        var rank: UInt64
-        var count: Int
-    }
-
+final class Separator: ManagedBuffer<Int, UInt8> {
     /// The shortest text above `left` and not above `right`.
     static func between(_ left: Place, _ right: Place) -> Separator {
         let shared = unsafe Place.commonCount(left.text, right.text, limit: .max)
-        let sameText = unsafe shared == left.text.count && shared == right.text.count
-        let text = unsafe UnsafeRawBufferPointer(rebasing: right.text[..<(sameText ? shared : shared + 1)])
-        let buffer = Separator.create(minimumCapacity: text.count) { _ in
-            unsafe Header(rank: sameText ? right.rank : 0, count: text.count)
-        }
+        let text = unsafe UnsafeRawBufferPointer(rebasing: right.text[...shared])
+        let buffer = Separator.create(minimumCapacity: text.count) { _ in text.count }
         unsafe buffer.withUnsafeMutablePointerToElements {
             unsafe UnsafeMutableRawBufferPointer(start: $0, count: text.count).copyMemory(from: text)
         }
@@ -98,9 +80,8 @@ final class Separator: ManagedBuffer<Separator.Header, UInt8> {
     }
 
     var place: Place {
-        unsafe withUnsafeMutablePointers { header, bytes in
-            unsafe Place(
-                UnsafeRawBufferPointer(start: bytes, count: header.pointee.count), rank: header.pointee.rank)
+        unsafe withUnsafeMutablePointers { count, bytes in
+            unsafe Place(UnsafeRawBufferPointer(start: bytes, count: count.pointee))
         }
     }
 }

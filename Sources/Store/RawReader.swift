@@ -3,40 +3,53 @@ import Primitives
 /// As `ByteReader`, over memory that is lent: it copies nothing and counts no references. Commands and
 /// checkpoints go through it once for each record.
 @unsafe struct RawReader {
-    private(set) var rest: UnsafeRawBufferPointer
+    private let bytes: UnsafeRawBufferPointer
+    private var place = 0
 
-    init(_ bytes: UnsafeRawBufferPointer) { unsafe rest = unsafe bytes }
+    init(_ bytes: UnsafeRawBufferPointer) { unsafe self.bytes = unsafe bytes }
 
-    var isAtEnd: Bool { unsafe rest.isEmpty }
+    /// How many bytes are left.
+    var count: Int { unsafe bytes.count &- place }
+    var isAtEnd: Bool { unsafe count == 0 }
 
-    mutating func raw(_ count: Int) throws(ByteReaderError) -> UnsafeRawBufferPointer {
-        guard count >= 0, unsafe rest.count >= count else { throw .truncated }
-        let taken = unsafe UnsafeRawBufferPointer(rebasing: rest[..<count])
-        unsafe rest = unsafe UnsafeRawBufferPointer(rebasing: rest[count...])
-        return unsafe taken
+    @inline(__always) mutating func raw(_ count: Int) throws(ByteReaderError) -> UnsafeRawBufferPointer {
+        guard count >= 0, unsafe count <= self.count else { throw .truncated }
+        defer { unsafe place &+= count }
+        return unsafe UnsafeRawBufferPointer(start: bytes.baseAddress.map { unsafe $0 + place }, count: count)
     }
 
-    mutating func byte() throws(ByteReaderError) -> UInt8 { try unsafe raw(1)[0] }
+    @inline(__always) mutating func byte() throws(ByteReaderError) -> UInt8 {
+        guard unsafe place < bytes.count else { throw .truncated }
+        defer { unsafe place &+= 1 }
+        return unsafe bytes[place]
+    }
 
-    mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(
+    @inline(__always) mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(
         _: Number.Type = Number.self
     ) throws(ByteReaderError) -> Number {
-        unsafe Number(littleEndian: try raw(MemoryLayout<Number>.size).loadUnaligned(as: Number.self))
+        let size = MemoryLayout<Number>.size
+        guard unsafe size <= count else { throw .truncated }
+        defer { unsafe place &+= size }
+        return unsafe Number(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: Number.self))
     }
 
     /// A varint; longer forms than needed and numbers beyond 64 bits are refused.
-    mutating func varint() throws(ByteReaderError) -> UInt64 {
+    @inline(__always) mutating func varint() throws(ByteReaderError) -> UInt64 {
+        guard unsafe place < bytes.count, unsafe bytes[place] < 128 else { return try unsafe longVarint() }
+        defer { unsafe place &+= 1 }
+        return unsafe UInt64(bytes[place])
+    }
+
+    private mutating func longVarint() throws(ByteReaderError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
-        var place = 0
-        while unsafe place < rest.count {
-            let byte = unsafe rest[place]
-            place += 1
+        while unsafe place < bytes.count {
+            let byte = unsafe bytes[place]
+            unsafe place += 1
             if shift == 63 && byte > 1 { throw .malformed }
             value |= UInt64(byte & 127) << shift
             if byte < 128 {
                 if byte == 0 && shift > 0 { throw .malformed }
-                unsafe rest = unsafe UnsafeRawBufferPointer(rebasing: rest[place...])
                 return value
             }
             shift += 7
@@ -45,7 +58,7 @@ import Primitives
         throw .truncated
     }
 
-    mutating func count(upTo limit: Int) throws(ByteReaderError) -> Int {
+    @inline(__always) mutating func count(upTo limit: Int) throws(ByteReaderError) -> Int {
         let value = try unsafe varint()
         guard value <= UInt64(limit) else { throw .malformed }
         return Int(value)
@@ -56,7 +69,7 @@ import Primitives
         return Int64(bitPattern: coded >> 1) ^ -Int64(bitPattern: coded & 1)
     }
 
-    mutating func sized(upTo limit: Int) throws(ByteReaderError) -> UnsafeRawBufferPointer {
+    @inline(__always) mutating func sized(upTo limit: Int) throws(ByteReaderError) -> UnsafeRawBufferPointer {
         try unsafe raw(try count(upTo: limit))
     }
 
@@ -69,6 +82,6 @@ import Primitives
     }
 
     func expectEnd() throws(ByteReaderError) {
-        guard unsafe rest.isEmpty else { throw .malformed }
+        guard unsafe isAtEnd else { throw .malformed }
     }
 }

@@ -16,14 +16,18 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
         let keyCount: UInt16
     }
 
+    /// How many bytes stand before the key.
+    static let headCount = 46
+
     /// What a record costs besides its bytes: object header, numbers, allocator, slot in a map.
     static let overhead = 72
 
-    /// Copies key and value into a new record. Both must keep to the limits of the format.
+    /// Copies key and value into a new record. Both must keep to the limits of the format. Whoever calls owns
+    /// the reference, and passes it on without counting it once more.
     static func make(
         key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, createRevision: Revision,
         modRevision: Revision, version: UInt64
-    ) -> Record {
+    ) -> Unmanaged<Record> {
         precondition(key.count <= Limits.keyBytes && value.count <= Limits.valueBytes)
         let buffer = Record.create(minimumCapacity: key.count + value.count) { _ in
             Header(
@@ -37,20 +41,30 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
                 unsafe (bytes + key.count).copyMemory(from: start, byteCount: value.count)
             }
         }
-        return unsafe unsafeDowncast(buffer, to: Record.self)
+        return unsafe Unmanaged.fromOpaque(Unmanaged.passRetained(buffer).toOpaque())
     }
 
     /// The mark of a deletion.
-    static func tombstone(key: UnsafeRawBufferPointer, modRevision: Revision) -> Record {
+    static func tombstone(key: UnsafeRawBufferPointer, modRevision: Revision) -> Unmanaged<Record> {
         unsafe make(
             key: key, value: UnsafeRawBufferPointer(start: nil, count: 0), createRevision: .zero,
             modRevision: modRevision, version: 0)
     }
 
-    var modRevision: Revision { Revision(header.modRevision) }
-    var isTombstone: Bool { header.version == 0 }
+    /// `header`, read without the checks of exclusive access that a property of an object is subject to:
+    /// nobody writes to it.
+    @inline(__always) private var numbers: Header {
+        unsafe withUnsafeMutablePointerToHeader { unsafe $0.pointee }
+    }
+
+    var createRevision: Revision { Revision(numbers.createRevision) }
+    var modRevision: Revision { Revision(numbers.modRevision) }
+    var version: UInt64 { numbers.version }
+    var keyCount: Int { Int(numbers.keyCount) }
+    var valueCount: Int { Int(numbers.valueCount) }
+    var isTombstone: Bool { version == 0 }
     /// What the record costs in memory, about.
-    var cost: Int { Int(header.keyCount) + Int(header.valueCount) + Record.overhead }
+    var cost: Int { keyCount + valueCount + Record.overhead }
 
     /// The key's bytes; valid while the record is.
     var key: UnsafeRawBufferPointer {
@@ -68,16 +82,9 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
     }
 }
 
-/// Current records stand in the order of their keys.
+/// Records stand in the order of their keys; a map holds one of each.
 enum ByKey: SortOrder {
     static func place(of record: Record) -> Place { unsafe Place(record.key) }
-}
-
-/// Superseded records stand in the order of their keys, the versions of one key from old to new.
-enum ByVersion: SortOrder {
-    static func place(of record: Record) -> Place {
-        unsafe Place(record.key, rank: record.header.modRevision)
-    }
 }
 
 /// One version of a key that shares the store's bytes: cheap to hold, never changed, good for ever.
@@ -89,20 +96,23 @@ public struct Row: Sendable {
 
     init(_ record: Record) { unsafe self.record = record }
 
+    /// The row of a record that somebody else owns at this moment.
+    init(_ record: Unmanaged<Record>) { unsafe self.record = unsafe record.takeUnretainedValue() }
+
     /// Bytes in the key.
-    public var keyCount: Int { unsafe Int(record.header.keyCount) }
+    public var keyCount: Int { unsafe record.keyCount }
     /// Bytes in the value.
-    public var valueCount: Int { unsafe Int(record.header.valueCount) }
+    public var valueCount: Int { unsafe record.valueCount }
     /// A copy of the key.
     public var key: [UInt8] { unsafe withKey { unsafe [UInt8]($0) } }
     /// A copy of the value.
     public var value: [UInt8] { unsafe withValue { unsafe [UInt8]($0) } }
     /// The revision that made the key, counted from its last deletion.
-    public var createRevision: Revision { unsafe Revision(record.header.createRevision) }
+    public var createRevision: Revision { unsafe record.createRevision }
     /// The revision that wrote this version.
-    public var modRevision: Revision { unsafe Revision(record.header.modRevision) }
+    public var modRevision: Revision { unsafe record.modRevision }
     /// How many times the key was written since it was made; zero for the mark of a deletion.
-    public var version: UInt64 { unsafe record.header.version }
+    public var version: UInt64 { unsafe record.version }
 
     /// A copy of everything.
     public var item: Item {

@@ -45,11 +45,19 @@ extension SortedMap {
         mutating func next() {
             unsafe slot += 1
             if unsafe slot == leaf.count { _ = unsafe nextLeaf() }
+            unsafe request(slot + Prefetch.distance)
         }
 
         mutating func previous() {
             unsafe slot -= 1
             if unsafe slot < 0 { _ = unsafe previousLeaf() }
+            unsafe request(slot - Prefetch.distance)
+        }
+
+        /// Asks for an element of the leaf that is looked at soon.
+        private func request(_ coming: Int) {
+            guard coming >= 0, unsafe coming < leaf.count else { return }
+            unsafe Prefetch.request(leaf.reference(coming), lines: Prefetch.fewLines)
         }
 
         private mutating func descend(to target: Place) {
@@ -113,36 +121,52 @@ extension SortedMap {
     }
 
     /// Calls `body` with each element from `start` up to but not including `end` until it says false.
-    /// Elements are lent: they live as long as this map does. Bounds are looked at once a leaf.
-    func scan(from start: Place, to end: Place?, descending: Bool = false, _ body: (Element) -> Bool) {
+    /// Elements are lent: they live as long as this map does. Bounds are looked at once a leaf. `body` will
+    /// look at about so many cache `lines` of each element.
+    func scan(
+        from start: Place, to end: Place?, descending: Bool = false, lines: Int = Prefetch.fewLines,
+        _ body: (Element) -> Bool
+    ) {
         unsafe withExtendedLifetime(root) {
             var cursor = unsafe Cursor(self)
             if descending {
                 unsafe cursor.seek(before: end)
                 while unsafe cursor.slot >= 0 {
                     let first = unsafe Self.lowerBound(cursor.leaf, start).slot
-                    while unsafe cursor.slot >= first {
-                        guard unsafe cursor.element!._withUnsafeGuaranteedRef(body) else { return }
-                        unsafe cursor.slot -= 1
-                    }
+                    let slots = unsafe first..<max(first, cursor.slot + 1)
+                    guard unsafe Self.walk(cursor.leaf, slots, step: -1, lines: lines, body) else { return }
                     if unsafe first > 0 || !cursor.previousLeaf() { return }
                 }
                 return
             }
             unsafe cursor.seek(atOrAfter: start)
             while unsafe cursor.slot < cursor.leaf.count {
-                let leaf = unsafe cursor.leaf
-                let last = unsafe Self.limit(of: leaf, end)
-                var slot = unsafe cursor.slot
-                while slot < last {
-                    guard unsafe Self.element(leaf.reference(slot))._withUnsafeGuaranteedRef(body) else {
-                        return
-                    }
-                    slot += 1
-                }
-                if unsafe last < leaf.count || !cursor.nextLeaf() { return }
+                let last = unsafe Self.limit(of: cursor.leaf, end)
+                let slots = unsafe cursor.slot..<max(cursor.slot, last)
+                guard unsafe Self.walk(cursor.leaf, slots, step: 1, lines: lines, body) else { return }
+                if unsafe last < cursor.leaf.count || !cursor.nextLeaf() { return }
             }
         }
+    }
+
+    /// Calls `body` with the elements of a leaf, forwards or backwards; false if it said so.
+    @inline(__always) private static func walk(
+        _ leaf: NodeView, _ slots: Range<Int>, step: Int, lines: Int, _ body: (Element) -> Bool
+    ) -> Bool {
+        var slot = step > 0 ? slots.lowerBound : slots.upperBound - 1
+        for distance in 0..<min(Prefetch.distance, slots.count) {
+            unsafe Prefetch.request(leaf.reference(slot + distance * step), lines: lines)
+        }
+        var left = slots.count
+        while left > 0 {
+            if left > Prefetch.distance {
+                unsafe Prefetch.request(leaf.reference(slot + Prefetch.distance * step), lines: lines)
+            }
+            guard unsafe element(leaf.reference(slot))._withUnsafeGuaranteedRef(body) else { return false }
+            slot += step
+            left -= 1
+        }
+        return true
     }
 
     /// How many of a leaf's slots stand before `end`.
@@ -165,24 +189,6 @@ extension SortedMap {
                 if unsafe last < leaf.count || !cursor.nextLeaf() { break }
             }
             return total
-        }
-    }
-
-    /// The first element not before `target`.
-    func first(atOrAfter target: Place) -> Element? {
-        unsafe withExtendedLifetime(root) {
-            var cursor = unsafe Cursor(self)
-            unsafe cursor.seek(atOrAfter: target)
-            return unsafe cursor.element?.takeUnretainedValue()
-        }
-    }
-
-    /// The last element before `target`.
-    func last(before target: Place?) -> Element? {
-        unsafe withExtendedLifetime(root) {
-            var cursor = unsafe Cursor(self)
-            unsafe cursor.seek(before: target)
-            return unsafe cursor.element?.takeUnretainedValue()
         }
     }
 }

@@ -58,22 +58,12 @@ struct SortedMap<Order: SortOrder>: Sendable {
             }
         }
         let prefix = unsafe Place.prefix(of: target.text, skipping: common)
-        var low = first
-        var high = count
-        while low < high {
-            let middle = (low + high) >> 1
-            if unsafe node.words[middle] < prefix { low = middle + 1 } else { high = middle }
-        }
-        guard low < count, unsafe node.words[low] == prefix else { return (low, false) }
+        var low = unsafe node.firstSlot(in: first..<max(first, count), notBelow: prefix)
+        guard low < count, unsafe node.prefix(low) == prefix else { return (low, false) }
         // Equal prefixes: the rest decides. Almost always there is one slot of these.
-        high = low + 1
-        if high < count, unsafe node.words[high] == prefix {
-            high = count
-            var start = low + 1
-            while start < high {
-                let middle = (start + high) >> 1
-                if unsafe node.words[middle] <= prefix { start = middle + 1 } else { high = middle }
-            }
+        var high = low + 1
+        if high < count, unsafe node.prefix(high) == prefix {
+            high = unsafe prefix == .max ? count : node.firstSlot(in: high..<count, notBelow: prefix + 1)
         }
         while low < high {
             let middle = (low + high) >> 1
@@ -104,34 +94,39 @@ struct SortedMap<Order: SortOrder>: Sendable {
     static func refresh(_ node: NodeView) {
         let first = unsafe node.firstText
         let last = unsafe node.count - 1
-        guard last >= first else {
-            return unsafe node.setCommon(UnsafeRawBufferPointer(start: nil, count: 0))
-        }
+        guard last >= first else { return unsafe node.shortenCommon(to: 0) }
         let text = unsafe place(in: node, first).text
         let common = unsafe Place.commonCount(text, place(in: node, last).text, limit: Node.commonLimit)
         unsafe node.setCommon(UnsafeRawBufferPointer(rebasing: text[..<common]))
-        for slot in first...last {
-            unsafe node.words[slot] = unsafe Place.prefix(of: place(in: node, slot).text, skipping: common)
+        unsafe setPrefixes(node)
+    }
+
+    /// As `refresh`, for a node whose prefixes are right, but only if they don't tell its texts apart: to
+    /// look at all of its texts is dear.
+    static func refreshIfBlunt(_ node: NodeView) {
+        var slot = unsafe node.firstText + 1
+        while unsafe slot < node.count {
+            if unsafe node.prefix(slot - 1) == node.prefix(slot) { return unsafe refresh(node) }
+            slot += 1
         }
     }
 
     /// Shortens the common bytes of a node to what `text` shares, before it becomes one of its texts.
     static func admit(_ text: UnsafeRawBufferPointer, to node: NodeView) {
-        let first = unsafe node.firstText
-        if unsafe node.count <= first {
+        if unsafe node.count <= node.firstText {
             return unsafe node.setCommon(UnsafeRawBufferPointer(rebasing: text.prefix(Node.commonLimit)))
         }
         let shared = unsafe Place.commonCount(node.commonBytes, text, limit: node.common)
         guard unsafe shared < node.common else { return }
-        unsafe node.header.pointee.common = UInt8(shared)
-        for slot in unsafe first..<node.count {
-            unsafe node.words[slot] = unsafe Place.prefix(of: place(in: node, slot).text, skipping: shared)
-        }
+        unsafe node.shortenCommon(to: shared)
+        unsafe setPrefixes(node)
     }
 
-    static func makeUnique(_ slot: UnsafeMutablePointer<Node>) {
-        if unsafe !isKnownUniquelyReferenced(&slot.pointee) {
-            unsafe slot.pointee = unsafe slot.pointee.copy()
+    private static func setPrefixes(_ node: NodeView) {
+        let common = unsafe node.common
+        for slot in unsafe node.firstText..<max(node.firstText, node.count) {
+            let text = unsafe place(in: node, slot).text
+            unsafe node.setPrefix(slot, Place.prefix(of: text, skipping: common))
         }
     }
 

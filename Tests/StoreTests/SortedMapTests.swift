@@ -57,7 +57,7 @@ extension SortedMap where Order == ByWord {
         for slot in node.firstText..<max(node.firstText, node.count) {
             let text = place(in: node, slot).text
             if !text.starts(with: node.commonBytes) { return "common bytes are not common" }
-            if Place.prefix(of: text, skipping: node.common) != node.words[slot] { return "wrong prefix" }
+            if Place.prefix(of: text, skipping: node.common) != node.prefix(slot) { return "wrong prefix" }
             if slot > node.firstText, Place.compare(place(in: node, slot - 1), place(in: node, slot)) >= 0 {
                 return "out of order"
             }
@@ -209,6 +209,46 @@ func forEachPermutation(_ elements: [Int], _ body: ([Int]) -> Void) {
         var leaf = NodeView(map.root)
         while !leaf.isLeaf { leaf = leaf.child(0) }
         #expect(leaf.count == 8)
+    }
+
+    @Test func `the first slot that is not below a prefix is found in every part of a node`() {
+        var random = TestRandom(seed: 9)
+        for count in 0...64 {
+            let node = Node.make(isLeaf: true, capacity: 64)
+            let view = NodeView(node)
+            // Small numbers, so that there are equal ones; the last ones at the very end.
+            var prefixes = (0..<count).map { _ in UInt64(random.below(max(1, count))) * 2 + 1 }.sorted()
+            for place in prefixes.indices.suffix(random.below(3)) { prefixes[place] = .max }
+            for (slot, prefix) in prefixes.enumerated() { view.setPrefix(slot, prefix) }
+            for _ in 0..<60 {
+                let low = random.below(count + 1)
+                let range = low..<(low + random.below(count - low + 1))
+                let wanted = [UInt64(random.below(2 * count + 3)), 0, .max][min(2, random.below(20))]
+                let expected = range.first { prefixes[$0] >= wanted } ?? range.upperBound
+                let found = view.firstSlot(in: range, notBelow: wanted)
+                if found != expected { Issue.record("\(wanted) in \(range) of \(prefixes): \(found)") }
+            }
+        }
+    }
+
+    /// Without the first key, the bytes that all have in common would be stripped.
+    @Test(arguments: [[], [0], [255]] as [[UInt8]])
+    func `keys whose prefixes are equal, and the greatest there are, are told apart`(first: [UInt8]) {
+        var map = SortedMap<ByWord>(leafCapacity: 16, innerCapacity: 4)
+        let keys = [first] + (0..<120).map { [UInt8](repeating: 255, count: 8 + $0 / 40) + [UInt8($0)] }
+        for step in keys.indices { map.insert(Word(keys[step * 50 % keys.count])) }
+        #expect(map.check() == nil)
+        let sorted = keys.sorted { $0.lexicographicallyPrecedes($1) }
+        #expect(map.words() == sorted)
+        for (place, key) in sorted.enumerated() {
+            if map.get(key)?.bytes != key { Issue.record("\(key) is lost") }
+            if map.get(key + [0]) != nil { Issue.record("\(key) is found in another's place") }
+            if map.words(from: key + [0]).first != sorted.dropFirst(place + 1).first {
+                Issue.record("what follows \(key)")
+            }
+        }
+        for key in keys { map.remove(key) }
+        #expect(map.count == 0 && map.check() == nil)
     }
 
     @Test func `elements are freed with the last map that holds them`() {

@@ -10,6 +10,7 @@ import Testing
 private let layers: [[String: (own: [String], toolchain: [String])]] = [
     [
         "CChecksum": ([], []), "CPlatform": ([], []), "CCurl": ([], []), "COpenAPI": ([], []),
+        "CMemory": ([], []),
     ],
     [
         "Primitives": (["CChecksum"], [])
@@ -18,7 +19,7 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "JSON": (["Primitives"], []),
         "HTTP": (["Primitives"], []),
         "Consensus": (["Primitives"], []),
-        "Store": (["Primitives"], []),
+        "Store": (["Primitives", "CMemory"], []),
         "Platform": (["Primitives", "CPlatform"], ["Glibc", "Synchronization"]),
         "Curl": (["Primitives", "CCurl"], []),
         "Telemetry": (["Primitives", "Logging"], ["Glibc", "Synchronization"]),

@@ -169,6 +169,7 @@ import Testing
     /// Targets whose one or two concerns their comments explain well enough.
     private static let small: [String: String] = [
         "CChecksum": "one C function",
+        "CMemory": "one C function",
         "CPlatform": "a few C functions for what Swift can't import",
         "CCurl": "a module map and the variadic calls of libcurl",
         "COpenAPI": "one embedded document",
