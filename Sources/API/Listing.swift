@@ -48,7 +48,8 @@ struct Listing {
         var found: [Row] = []
         var more = false
         try keyspace.forEach(
-            in: query.range, at: query.revision, after: query.position?.key, descending: query.descending
+            in: query.range, at: query.revision, after: query.position?.key, descending: query.descending,
+            withValues: false
         ) { row in
             if row.modRevision <= since { return true }
             if found.count == limit {
@@ -69,7 +70,9 @@ struct Listing {
         var found: [Row] = []
         var tooMany = false
         let since = query.since ?? .zero
-        try keyspace.forEach(in: query.range, at: query.revision) { row in
+        try keyspace.forEach(
+            in: query.range, at: query.revision, withValues: query.sort == .value
+        ) { row in
             if row.modRevision <= since { return true }
             tooMany = found.count == most
             if !tooMany { found.append(row) }

@@ -181,7 +181,8 @@ public struct RangeLines: Sendable {
         var json = JSONWriter(capacity: bytes + 1024)
         var last: Row?
         var isCut = false
-        let result = keyspace.forEach(in: range, at: revision, after: after) { row in
+        let result = keyspace.forEach(in: range, at: revision, after: after, withValues: withValues) {
+            row in
             last = row
             if let since, row.modRevision <= since { return true }
             api.write(row, withValue: withValues, to: &json)

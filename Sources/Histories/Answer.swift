@@ -131,7 +131,10 @@ extension HistoryOperation {
 
     /// Why the answer can not be one to what was asked; nil if it can. This is about its form alone.
     var malformation: String? {
-        guard case .ok(let answer, _) = outcome else { return nil }
+        guard case .ok(let answer, let seen) = outcome else { return nil }
+        if case .at(let revision) = action.freshness, let seen, seen != revision {
+            return "it reflects revision \(seen) although revision \(revision) was asked for"
+        }
         switch (action, answer) {
         case (.get, .absent), (.get, .found), (.put, .written), (.increment, .incremented): return nil
         case (.put, .refused), (.delete, .refused), (.increment, .refused): return nil

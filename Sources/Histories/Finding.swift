@@ -20,10 +20,14 @@ struct Finding {
     var proof: [Int] = []
     /// One sentence; empty if it must be looked for.
     var reason = ""
+    /// Whether it shows only if keys are looked at together.
+    var scope = SearchScope.keys
+    /// Whether it takes all operations together to show it.
+    var isAboutAll = false
 }
 
 /// Revisions from here on are not believed: JSON numbers are exact below.
-private let revisionLimit: UInt64 = 1 << 53
+let revisionLimit: UInt64 = 1 << 53
 
 /// An answer that is wrong whatever the store holds.
 func malformedAnswer(in history: History) -> Finding? {
@@ -51,6 +55,14 @@ private func malformed(_ operation: HistoryOperation, _ reason: String) -> Findi
 }
 
 extension HistoryOperation {
+    /// Whether anything about it speaks of a revision.
+    var tellsRevisions: Bool {
+        switch action {
+        case .put(_, _, .revision), .delete(_, .revision, _): true
+        default: !toldRevisions.isEmpty
+        }
+    }
+
     /// Every revision in the answer. The store had reached all of them when it was given.
     var toldRevisions: [Revision] {
         guard case .ok(let answer, let revision) = outcome else { return [] }

@@ -56,6 +56,9 @@ public struct Counterexample: Sendable, Equatable {
     public var culprit: Int?
     /// The shortest sub-history found that is wrong by itself, in the order of invocation.
     public var operations: [HistoryOperation]
+    /// Whether none of these operations can be left out. If not, the limit of the work on the evidence was
+    /// reached.
+    public var isMinimal = true
     /// What the culprit could have answered instead.
     public var alternatives: [String]
     /// How many operations were looked at.
@@ -84,12 +87,16 @@ public struct Judgement: Sendable, Equatable {
     /// How they fit together.
     public var agreement: Agreement
 
-    /// A violation if either found one; linearizable if neither is in doubt. That no revisions are told is no
-    /// doubt: the search does not need them.
+    /// What is said of a history by looking at all there is at once, if some write does not tell its
+    /// revision, so that the replay could not tell, and the search found nothing wrong.
+    public internal(set) var remainder: Verdict?
+
+    /// What the pair says. A violation if either found one. Linearizable if one order of all operations on
+    /// all keys was found that explains every answer, every revision and every read of the past. Undecided
+    /// only if the budget ended before.
     public var verdict: Verdict {
         if revisions.isViolation { return revisions }
         if search.isViolation { return search }
-        if case .undecided(.budget) = revisions { return revisions }
-        return search
+        return remainder ?? revisions
     }
 }

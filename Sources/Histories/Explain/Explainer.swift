@@ -1,5 +1,8 @@
 import Primitives
 
+/// How many steps the check of a smaller history may take.
+let trialBudget = 100_000
+
 /// Turns what a checker found into evidence: the fewest operations that cannot be, which of them is to blame,
 /// and what it could have said instead.
 ///
@@ -16,15 +19,20 @@ struct Explainer {
     private let finding: Finding
     private let check: Check
     private let keys: Set<[UInt8]>
+    private let allowance: Allowance
+    /// How much is looked at, in the order in which it is tried.
+    private let details: [Detail]
 
-    /// How many smaller histories are tried; each costs a check.
-    private static let trialLimit = 600
-
-    init(_ history: History, _ finding: Finding, check: @escaping Check) {
+    /// `limit` is how many operations may be looked at, summed over all smaller histories.
+    init(
+        _ history: History, _ finding: Finding, limit: Int, details: [Detail], check: @escaping Check
+    ) {
+        self.details = details
         self.history = history
         self.finding = finding
         self.check = check
         keys = Set(finding.keys ?? [])
+        allowance = Allowance(operations: limit)
     }
 
     func counterexample() -> Counterexample {
@@ -36,10 +44,21 @@ struct Explainer {
             blameLabel(&example, reduced: nil)
             return example
         }
-        let concerned = history.operations.filter { $0.concerns(keys) && !$0.isFailedWrite }
-        var reduction = Reduction(concerned, limit: Self.trialLimit) { isWrong($0) }
-        reduction.run()
+        let concerned = history.operations.filter {
+            (finding.isAboutAll || $0.concerns(keys)) && !$0.isFailedWrite
+        }
+        var reduction = Reduction(concerned, allowance)
+        let first = reduction.locate(finding.culprit) { isWrong($0) }
+        for detail in details where first != nil && !reduction.isReduced {
+            allowance.renew(1)
+            guard let first else { break }
+            reduction.run(from: first, isLast: detail == .all) { isWrong($0, detail) }
+            if reduction.isReduced, detail != .all { reduction.finish { isWrong($0) } }
+        }
         example.operations = reduction.kept
+        example.isMinimal = reduction.isMinimal
+        // What explains the evidence is worth as much again.
+        allowance.renew(5)
         example.culprit = culprit(reduction.candidate) ?? finding.culprit
         if let culprit = example.operations.first(where: { $0.id == example.culprit }) {
             example.alternatives = alternatives(for: culprit, in: reduction.candidate)
@@ -49,11 +68,22 @@ struct Explainer {
         return example
     }
 
-    /// Whether a smaller history is wrong in the same way.
-    private func isWrong(_ operations: [HistoryOperation]) -> Bool { culprit(operations) != nil }
+    /// Whether a smaller history is wrong in the same way; nil if that is not found out.
+    private func isWrong(_ operations: [HistoryOperation], _ detail: Detail = .all) -> Bool? {
+        let operations = detail == .all ? operations : operations.compactMap { $0.weakened(to: detail) }
+        guard allowance.allows(operations.count) else { return nil }
+        switch check(history.with(operations), keys) {
+        case .fine: return false
+        case .undecided:
+            allowance.noteFailure()
+            return nil
+        case .violation(let found): return found.kind == finding.kind
+        }
+    }
 
     private func culprit(_ operations: [HistoryOperation]) -> Int? {
-        guard case .violation(let found) = check(history.with(operations), keys), found.kind == finding.kind
+        guard allowance.allows(operations.count),
+            case .violation(let found) = check(history.with(operations), keys)
         else { return nil }
         return found.culprit
     }
@@ -71,10 +101,10 @@ struct Explainer {
         var liars: [HistoryOperation] = []
         for failed in history.operations where failed.isFailedWrite && liars.count < 5 {
             guard let reduced else { continue }
-            guard failed.concerns(keys) else { continue }
+            guard finding.isAboutAll || failed.concerns(keys) else { continue }
             var suspect = failed
             suspect.outcome = .unknown("")
-            if !isWrong(reduced + [suspect]) { liars.append(failed) }
+            if isWrong(reduced + [suspect]) == false { liars.append(failed) }
         }
         guard let first = liars.first else { return }
         example.kind = .label
@@ -98,7 +128,8 @@ struct Explainer {
         for culprit: HistoryOperation, in operations: [HistoryOperation]
     ) -> [String] {
         var found: [String] = []
-        for (text, answer) in candidates(for: culprit, in: operations) where found.count < 6 {
+        for (text, answer) in candidates(for: culprit, in: operations)
+        where found.count < 6 && !found.contains(text) {
             let changed = operations.map { operation in
                 guard operation.id == culprit.id, case .ok(_, let revision) = operation.outcome else {
                     return operation
@@ -107,7 +138,8 @@ struct Explainer {
                 other.outcome = .ok(answer, at: revision)
                 return other
             }
-            if case .fine = check(history.with(changed), keys), !found.contains(text) { found.append(text) }
+            guard allowance.allows(changed.count) else { break }
+            if case .fine = check(history.with(changed), keys) { found.append(text) }
         }
         return found
     }

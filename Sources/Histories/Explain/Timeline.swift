@@ -19,6 +19,7 @@ extension Counterexample {
         lines += Timeline(operations, culprit: culprit).lines
         lines.append("")
         lines.append("\(operations.count) of \(considered) operations; the others do not explain it either")
+        if !isMinimal { lines.append("not minimal: the limit of the work on the evidence was reached") }
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -59,6 +59,8 @@ private struct Compiler {
     var values = ValueTable()
     var traits: [KeyTraits]
     private let places: [[UInt8]: Int]
+    /// Whether all keys are looked at.
+    private let isWhole: Bool
     /// By key: the values that somebody saw or compared with.
     private var seen: [Set<Value>]
     private var isCounter: [Bool]
@@ -68,6 +70,7 @@ private struct Compiler {
         var names: Set<[UInt8]> = []
         for operation in history.operations { names.formUnion(operation.namedKeys) }
         if let only { names.formIntersection(only) }
+        isWhole = only == nil
         keys = names.sorted { $0.lexicographicallyPrecedes($1) }
         places = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
         traits = [KeyTraits](repeating: KeyTraits(), count: keys.count)
@@ -193,8 +196,9 @@ private struct Compiler {
 
     private func deleteRange(_ selection: KeySelection, _ count: Int) -> [KeyPart] {
         let keys = select(selection)
-        let result: KeyPart.Result =
-            count == 0 ? .absent : .done(Seen(), existed: count == keys.count ? true : nil)
+        // The count says something of each key only if there is no key but these.
+        let didExist = isWhole && count == keys.count ? true : nil
+        let result: KeyPart.Result = count == 0 ? .absent : .done(Seen(), existed: didExist)
         return keys.map { KeyPart(key: $0, action: .delete(nil, mustExist: false), result: result) }
     }
 

@@ -84,7 +84,8 @@ struct KeyStep {
             state.version = isNew ? 1 : state.version + 1
             guard seen.version == nil || seen.version == state.version else { return false }
         }
-        let mark: Tag = seen.revision.map { .exact($0) } ?? .pending(by: writer, from: slot)
+        let mark: Tag =
+            seen.revision.map { .exact($0) } ?? .pending(by: writer, from: slot)
         if traits.tracksCreation {
             if isNew { state.created = mark }
             if let created = seen.created, !see(created, state.created, &state) { return false }

@@ -44,6 +44,43 @@ struct ModelOperation {
             }
         }
     }
+
+    /// The revisions of keys that it was told without having made them.
+    fileprivate var sightings: [Witness] {
+        parts.compactMap { part in
+            switch part.result {
+            case .present(let seen):
+                seen.revision.map {
+                    Witness(revision: $0, key: part.key, value: seen.value, version: seen.version)
+                }
+            case .refused(.condition(let current?, isTold: true)): Witness(revision: current, key: part.key)
+            case .absent, .done, .unknown, .refused: nil
+            }
+        }
+    }
+}
+
+/// A write that nobody claims, but that somebody saw: some optional operation must have made this revision.
+///
+/// Without this the search would notice that something is missing only when it comes to the one who saw it,
+/// and would then look for the place between all operations before.
+struct Witness {
+    var revision: UInt64
+    var key: Int
+    var value: Value?
+    var version: UInt64?
+
+    /// Whether a key may be in the state that was seen, or else has been written since.
+    func isMet(by state: KeyState) -> Bool {
+        switch state.revision {
+        case .untracked: return true
+        case .exact(let other) where other != revision: return false
+        case .pending(_, let from) where from > revision: return false
+        case .exact, .pending: break
+        }
+        guard let held = state.value else { return false }
+        return (value == nil || value == held) && (version == nil || version == state.version)
+    }
 }
 
 /// What solo and joint models share.
@@ -55,13 +92,49 @@ struct ModelCore {
     let slots: Slots?
     /// By required operation.
     let isObserver: [Bool]
+    /// Ascending by revision; none if the order of revisions is ignored.
+    private let witnesses: [Witness]
 
-    init(required: [ModelOperation], optional: [ModelOperation], rules: KeyRules, slots: Slots?) {
+    init(
+        required: [ModelOperation], optional: [ModelOperation], rules: KeyRules, slots: Slots?
+    ) {
         self.required = required
         self.optional = optional
         self.rules = rules
         self.slots = slots
         isObserver = required.map(\.isObserver)
+        var witnesses: [Witness] = []
+        if let slots {
+            for operation in required {
+                witnesses += operation.sightings.filter { !slots.isTaken($0.revision) }
+            }
+        }
+        self.witnesses = witnesses.sorted { ($0.revision, $0.key) < ($1.revision, $1.key) }
+    }
+
+    /// Whether everything that was seen of the revisions above `clock` and up to `last` is there. It must be
+    /// asked before the store goes beyond `last`.
+    func isMet(above clock: UInt64, through last: UInt64, _ state: (Int) -> KeyState) -> Bool {
+        var low = 0
+        var high = witnesses.count
+        while low < high {
+            let middle = (low + high) / 2
+            if witnesses[middle].revision <= clock { low = middle + 1 } else { high = middle }
+        }
+        while low < witnesses.count, witnesses[low].revision <= last {
+            if !witnesses[low].isMet(by: state(witnesses[low].key)) { return false }
+            low += 1
+        }
+        return true
+    }
+
+    /// The highest revision that the store leaves behind with an operation.
+    func last(before operation: ModelOperation) -> UInt64 {
+        switch operation.place {
+        case .untold: 0
+        case .write(let revision): revision - 1
+        case .read(let revision): revision
+        }
     }
 
     /// Where a required operation stands after the store has reached `clock`; nil if it should have come
@@ -70,9 +143,13 @@ struct ModelCore {
         _ operation: ModelOperation, after clock: UInt64
     ) -> (clock: UInt64, slot: UInt64, horizon: UInt64)? {
         switch operation.place {
-        case .untold: (clock, 0, .max)
-        case .write(let revision): clock < revision ? (revision, revision, revision - 1) : nil
-        case .read(let revision): clock <= revision ? (revision, revision, revision) : nil
+        case .untold: return (clock, 0, .max)
+        case .write(let revision):
+            guard clock < revision else { return nil }
+            return (revision, revision, revision - 1)
+        case .read(let revision):
+            guard clock <= revision else { return nil }
+            return (revision, revision, revision)
         }
     }
 
@@ -95,12 +172,17 @@ struct SoloModel: SearchModel {
 
     func required(_ index: Int, _ state: State) -> State? {
         let operation = core.required[index]
-        guard let place = core.place(operation, after: state.clock) else { return nil }
+        guard let place = core.place(operation, after: state.clock),
+            core.isMet(above: state.clock, through: core.last(before: operation), { _ in state.key })
+        else { return nil }
         var next = state
         next.clock = place.clock
         var step = KeyStep(
             rules: core.rules, key: 0, writer: Int32(index), slot: place.slot, horizon: place.horizon)
-        return step.take(operation.parts[0], &next.key) ? next : nil
+        guard step.take(operation.parts[0], &next.key) else { return nil }
+        // Whoever saw a revision saw the store when it had reached it.
+        if core.slots != nil { for seen in step.resolutions { next.clock = max(next.clock, seen.revision) } }
+        return next
     }
 
     func optional(_ index: Int, _ state: State) -> State? {
@@ -108,6 +190,10 @@ struct SoloModel: SearchModel {
         let slot = core.slot(operation, after: state.clock)
         var next = state
         var step = KeyStep(rules: core.rules, key: 0, writer: ~Int32(index), slot: slot, horizon: .max)
+        guard core.slots == nil || core.isMet(above: state.clock, through: slot - 1, { _ in state.key })
+        else {
+            return nil
+        }
         guard step.take(operation.parts[0], &next.key), next.key != state.key else { return nil }
         if let slots = core.slots {
             next.clock = step.resolutions.reduce(slot) { max($0, slots.free(above: $1.revision)) }
@@ -120,63 +206,44 @@ struct SoloModel: SearchModel {
     func token(of state: State) -> Int { tokens?.token(of: state.key.value) ?? Tokens.none }
 }
 
-/// A model of several keys.
+/// A model of several keys, whose order of revisions is ignored.
 struct JointModel: SearchModel {
-    struct State: Hashable {
-        var clock: UInt64 = 0
-        var keys: [KeyState]
-    }
-
     let core: ModelCore
-    let initial: State
+    let initial: [KeyState]
 
     init(core: ModelCore, keyCount: Int) {
         self.core = core
-        initial = State(keys: [KeyState](repeating: .absent, count: keyCount))
+        initial = [KeyState](repeating: .absent, count: keyCount)
     }
 
-    func required(_ index: Int, _ state: State) -> State? {
+    func required(_ index: Int, _ state: [KeyState]) -> [KeyState]? {
         let operation = core.required[index]
-        guard let place = core.place(operation, after: state.clock) else { return nil }
         if let total = operation.total {
-            let count = operation.parts.count { state.keys[$0.key].value != nil }
+            let count = operation.parts.count { state[$0.key].value != nil }
             guard count == total else { return nil }
         }
         var next = state
-        next.clock = place.clock
-        let isPossible = take(operation, &next.keys, writer: Int32(index), place.slot, place.horizon) != nil
-        return isPossible ? next : nil
+        return take(operation, &next, writer: Int32(index)) ? next : nil
     }
 
-    func optional(_ index: Int, _ state: State) -> State? {
-        let operation = core.optional[index]
-        let slot = core.slot(operation, after: state.clock)
+    func optional(_ index: Int, _ state: [KeyState]) -> [KeyState]? {
         var next = state
-        let seen = take(operation, &next.keys, writer: ~Int32(index), slot, .max)
-        guard let seen, next.keys != state.keys else { return nil }
-        if let slots = core.slots { next.clock = seen == 0 ? slot : max(slot, slots.free(above: seen)) }
-        return next
+        return take(core.optional[index], &next, writer: ~Int32(index)) && next != state ? next : nil
     }
 
-    /// Answers the highest pending revision that became known, 0 if none did; nil if the step is impossible.
-    private func take(
-        _ operation: ModelOperation, _ keys: inout [KeyState], writer: Int32, _ slot: UInt64,
-        _ horizon: UInt64
-    ) -> UInt64? {
-        var highest: UInt64 = 0
+    /// Answers whether the step is possible.
+    private func take(_ operation: ModelOperation, _ keys: inout [KeyState], writer: Int32) -> Bool {
         for part in operation.parts {
-            var step = KeyStep(
-                rules: core.rules, key: part.key, writer: writer, slot: slot, horizon: horizon)
-            guard step.take(part, &keys[part.key]) else { return nil }
+            var step = KeyStep(rules: core.rules, key: part.key, writer: writer, slot: 0, horizon: .max)
+            guard step.take(part, &keys[part.key]) else { return false }
             for resolution in step.resolutions {
-                highest = max(highest, resolution.revision)
                 for key in keys.indices { keys[key].resolve(resolution.writer, resolution.revision) }
             }
         }
-        return highest
+        return true
     }
 
     func isObserver(_ index: Int) -> Bool { core.isObserver[index] }
 
-    func token(of state: State) -> Int { Tokens.none }
+    func token(of state: [KeyState]) -> Int { Tokens.none }
 }

@@ -6,8 +6,14 @@ import Primitives
 /// one at most: a matching in a bipartite graph. A write can have made a revision if it is higher than those
 /// told before the write was invoked, and if its key was not seen to be unchanged then.
 struct RevisionGaps {
+    /// The first revision that no answer claims, nil if there is none below those that were told.
+    let first: UInt64?
+
     private let history: History
     private let order: RevisionOrder
+    /// The highest revision that was told, and by whom.
+    private let last: (revision: UInt64, id: Int)?
+    private let slots: Slots
     /// By key: spans of revisions in which it was seen to be unchanged, ascending by start; and for each the
     /// highest end so far.
     private var still: [[UInt8]: [(start: UInt64, end: UInt64)]] = [:]
@@ -15,6 +21,12 @@ struct RevisionGaps {
     init(_ history: History, _ order: RevisionOrder) {
         self.history = history
         self.order = order
+        slots = Slots(taken: order.writes.map(\.revision))
+        last = history.operations.compactMap { operation in
+            operation.toldRevisions.map { (revision: $0.rawValue, id: operation.id) }.max { $0 < $1 }
+        }.max { $0 < $1 }
+        let lowest = slots.free(above: history.startRevision.rawValue)
+        first = last.flatMap { lowest <= $0.revision ? lowest : nil }
         for operation in history.operations {
             guard case .ok(_, let seen?) = operation.outcome else { continue }
             for (key, revision) in operation.sightedRevisions where revision < seen.rawValue {
@@ -31,21 +43,17 @@ struct RevisionGaps {
         }
     }
 
+    /// What nobody can have made, taking one write by itself.
     func finding() -> Finding? {
-        let start = history.startRevision.rawValue
-        let told = history.operations.compactMap { operation in
-            operation.toldRevisions.map { (revision: $0.rawValue, id: operation.id) }.max { $0 < $1 }
-        }
-        guard let last = told.max(by: { $0 < $1 }) else { return nil }
+        guard let last else { return nil }
         let openWrites = history.operations.indices.filter { history.operations[$0].isOpenWrite }
-        let slots = Slots(taken: order.writes.map(\.revision))
         // One more than can be explained is enough to know.
-        let gaps = slots.free(above: start, through: last.revision, limit: openWrites.count + 1)
+        let gaps = slots.free(
+            above: history.startRevision.rawValue, through: last.revision, limit: openWrites.count + 1)
         var matching = Matching(left: gaps.count, right: openWrites.count) { gap, write in
             canHaveMade(gaps[gap], openWrites[write])
         }
-        guard let lost = matching.unmatched() else { return nil }
-        return finding(gaps[lost], last.id)
+        return matching.unmatched().map { finding(gaps[$0]) }
     }
 
     private func canHaveMade(_ revision: UInt64, _ index: Int) -> Bool {
@@ -66,8 +74,9 @@ struct RevisionGaps {
         return low > 0 && spans[low - 1].end >= revision
     }
 
-    private func finding(_ revision: UInt64, _ teller: Int) -> Finding {
-        var proof = [teller]
+    /// What to say of a revision that cannot be explained.
+    func finding(_ revision: UInt64) -> Finding {
+        var proof = last.map { [$0.id] } ?? []
         let neighbours = [
             order.writes.last { $0.revision < revision }, order.writes.first { $0.revision > revision },
         ]
@@ -75,9 +84,11 @@ struct RevisionGaps {
             if let write { proof.append(history.operations[write.operation].id) }
         }
         let open = history.operations.contains { $0.isOpenWrite }
+        let labelled = history.operations.filter(\.isFailedWrite).prefix(5).map { "operation \($0.id)" }
         let reason =
             "none of the operations can have made revision \(revision)"
             + (open ? ", nor can the writes of unknown outcome account for all that nobody claims" : "")
+            + (labelled.isEmpty ? "" : "; labelled as not applied: \(labelled.joined(separator: ", "))")
         return Finding(kind: .gap, proof: Array(Set(proof)).sorted(), reason: reason)
     }
 }

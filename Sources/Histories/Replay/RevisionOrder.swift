@@ -166,9 +166,6 @@ struct RevisionOrder {
         }
         return nil
     }
-
-    /// A revision that none of the operations can have made.
-    func gap() -> Finding? { RevisionGaps(history, self).finding() }
 }
 
 extension HistoryOperation {

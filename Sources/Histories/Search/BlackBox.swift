@@ -16,41 +16,39 @@ struct BlackBox {
     }
 
     /// The verdict with the evidence made short.
-    func verdict() -> Verdict {
+    func verdict(shortening: Int) -> Verdict {
         switch finding() {
         case .fine: return .linearizable
         case .undecided(let doubt): return .undecided(doubt)
         case .violation(let finding):
-            let explainer = Explainer(history, finding) { candidate, keys in
-                BlackBox(candidate, scope: scope, budget: budget / 10, only: keys).finding()
+            let details: [Detail] = [.values, .revisions, .all]
+            let explainer = Explainer(history, finding, limit: shortening, details: details) {
+                candidate, keys in
+                BlackBox(candidate, scope: finding.scope, budget: min(budget, trialBudget), only: keys)
+                    .answers(finding.scope)
             }
             return .violation(explainer.counterexample())
         }
     }
 
     /// The verdict as it stands.
-    func finding() -> CheckResult {
+    private func finding() -> CheckResult {
         if let finding = malformedAnswer(in: history) { return .violation(finding) }
+        // Most of what is wrong shows in one key, where it is found and explained sooner.
+        let answers = answers(.keys)
+        if case .violation = answers { return answers }
+        return scope == .keys ? answers : self.answers(.whole)
+    }
+
+    /// Whether some order explains every answer.
+    private func answers(_ scope: SearchScope) -> CheckResult {
         let compiled = Compiled(history, only: only)
         let groups =
             scope == .keys
-            ? compiled.keys.indices.map { [$0] } : compiled.groups { !isPast(history.operations[$0]) }
-        var doubt: Doubt?
-        for (group, members) in zip(groups, compiled.members(of: groups)) {
-            let question = question(compiled, group, members)
-            switch question.ask().result {
-            case .found: continue
-            case .exhausted:
-                let names = group.prefix(3).map { readable(compiled.keys[$0]) }.joined(separator: ", ")
-                doubt = doubt ?? .budget("the search for key \(names) took more than \(budget) steps")
-            case .impossible(let stuck, _):
-                return .violation(
-                    Finding(
-                        kind: .answer, keys: group.map { compiled.keys[$0] },
-                        culprit: history.operations[question.required[stuck]].id))
-            }
+            ? compiled.singleKeys : compiled.groups { !isPast(history.operations[$0]) }
+        return compiled.ask(groups, scope: scope, budget: budget, name: "search") { group, members in
+            question(compiled, group, members)
         }
-        return doubt.map { .undecided($0) } ?? .fine
     }
 
     private func isPast(_ operation: HistoryOperation) -> Bool { operation.action.freshness != .linearizable }

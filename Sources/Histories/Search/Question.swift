@@ -16,7 +16,8 @@ struct Question {
         var interval: Interval
     }
 
-    /// Puts a question. Optional members need only the start of their interval.
+    /// Puts a question. Optional members need only the start of their interval. With several keys there are
+    /// no slots.
     init(
         required: [Member], optional: [Member], keyCount: Int, rules: KeyRules, slots: Slots?, budget: Int
     ) {
@@ -49,8 +50,9 @@ struct Question {
             slots: slots)
         problem = SearchProblem(
             required: required.map(\.interval), optional: sorted.map(\.interval.start), classes: bounds,
-            budget: budget)
-        if keyCount == 1 {
+            budget: budget, placeLimit: 1_000_000 / keyCount)
+        // A small question needs no help, and without it the operation that fails shows.
+        if keyCount == 1, required.count > 16 || sorted.count > 64 {
             problem.tokens = Tokens(
                 required: core.required.map { $0.parts[0] }, optional: core.optional.map { $0.parts[0] })
         }
@@ -76,6 +78,32 @@ extension KeyPart {
 }
 
 extension Compiled {
+    /// Puts a question for each group of keys and sums the answers up. `name` is what asks, for people.
+    func ask(
+        _ groups: [[Int]], scope: SearchScope, budget: Int, name: String,
+        _ question: (_ group: [Int], _ members: [Int]) -> Question
+    ) -> CheckResult {
+        var doubt: Doubt?
+        for (group, members) in zip(groups, members(of: groups)) {
+            let question = question(group, members)
+            switch question.ask().result {
+            case .found: continue
+            case .exhausted:
+                let names = group.prefix(3).map { readable(keys[$0]) }.joined(separator: ", ")
+                doubt = doubt ?? .budget("the \(name) of \(names) took more than \(budget) steps")
+            case .impossible(let stuck, _):
+                return .violation(
+                    Finding(
+                        kind: .answer, keys: group.map { keys[$0] },
+                        culprit: history.operations[question.required[stuck]].id, scope: scope))
+            }
+        }
+        return doubt.map { .undecided($0) } ?? .fine
+    }
+
+    /// Each key by itself.
+    var singleKeys: [[Int]] { keys.indices.map { [$0] } }
+
     /// The part of an operation that concerns a group of keys, with keys as places in the group.
     func operation(_ index: Int, in group: [Int]) -> ModelOperation? {
         var parts: [KeyPart] = []

@@ -23,6 +23,8 @@ struct SearchProblem {
     var tokens: Tokens?
     /// How many steps may be tried.
     var budget: Int
+    /// How many places may be remembered: some hundreds of bytes each, and more with many keys.
+    var placeLimit = 1_000_000
 }
 
 /// What the search found.
@@ -113,7 +115,7 @@ struct Search<Model: SearchModel> {
     /// Searches until there is an answer.
     mutating func run() -> SearchResult {
         while remaining > 0 {
-            if steps > problem.budget { return .exhausted }
+            if steps > problem.budget || memo.count > problem.placeLimit { return .exhausted }
             if case .start = cursor, takeObserver() { continue }
             if advance() { continue }
             noteStuck()
