@@ -82,6 +82,7 @@ extension Raft {
         // prevLogTerm".
         let skipsTerm = isPlanted(.skipsPreviousTerm) && append.previous.index <= log.lastIndex
         guard log.contains(append.previous) || skipsTerm else {
+            if isPlanted(.commitsBeyondMatch) { commit = max(commit, min(append.commit, log.lastIndex)) }
             let hint = log.lastPosition(notAfter: append.previous)
             let response = AppendResponse(
                 previous: append.previous, outcome: .rejected(hint: hint, last: log.lastIndex))
@@ -101,8 +102,7 @@ extension Raft {
         let lastNew = append.previous.index + UInt64(append.entries.count)
         acknowledge(upTo: lastNew, append.previous, to: sender, into: &effects)
         // "If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index of last new entry)".
-        let end = isPlanted(.commitsBeyondMatch) ? log.lastIndex : lastNew
-        commit = max(commit, isPlanted(.commitsBeyondLog) ? append.commit : min(append.commit, end))
+        commit = max(commit, isPlanted(.commitsBeyondLog) ? append.commit : min(append.commit, lastNew))
     }
 
     /// Tells the leader that the log is the same as its own up to `index`, as soon as that much is durable.

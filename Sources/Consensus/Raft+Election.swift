@@ -117,8 +117,8 @@ extension Raft {
     ) {
         let isFree =
             vote == candidate || (vote == nil && leader == nil) || isPlanted(.votesTwice)
-            || (isPlanted(.leaderVotes) && role == .leader)
-        guard isFree, request.last.isAtLeastAsUpToDate(as: log.last) else {
+        let isDeposed = isPlanted(.leaderVotes) && role == .leader
+        guard isDeposed || (isFree && request.last.isAtLeastAsUpToDate(as: log.last)) else {
             let refusal = VoteResponse(granted: false, isPreVote: false)
             return send(.voteResponse(refusal), to: candidate, into: &effects)
         }

@@ -29,6 +29,7 @@ public struct Node: Sendable {
     var replicaEffects: [ReplicaEffect] = []
     var pending: [NodeEffect] = []
     var fetching: SnapshotFetch?
+    var fetchPatience = FetchPatience()
     /// The number of the last fetch: none is used twice, so that late news of one is not taken for another's.
     var lastFetch: UInt64 = 0
 
@@ -49,7 +50,7 @@ public struct Node: Sendable {
     /// When ``NodeEvent/timeout`` is due.
     public var deadline: Instant {
         guard pending.isEmpty && replicaEffects.isEmpty else { return .zero }
-        var deadline = replica.deadline
+        var deadline = min(replica.deadline, fetching?.deadline ?? .never)
         // By place: to iterate would copy each link.
         for place in links.indices { deadline = min(deadline, links[place].deadline) }
         return deadline
@@ -59,6 +60,7 @@ public struct Node: Sendable {
     public mutating func step(_ event: NodeEvent, at now: Instant, wall: WallTime) {
         switch event {
         case .timeout:
+            giveUpLateFetch(now, wall)
             if replica.deadline <= now { step(.timeout, now, wall) }
         case .write(let write): step(.write(write), now, wall)
         case .read(let token, let deadline): step(.read(token: token, deadline: deadline), now, wall)
@@ -80,9 +82,7 @@ public struct Node: Sendable {
         case .log(let report): take(report, now, wall)
         case .checkpoint(let report): take(report, now, wall)
         case .fetched(let id, let offset, let bytes, let isLast):
-            guard let fetching, fetching.id == id else { return }
-            pending.append(
-                .checkpoint(.receive(fetching.reference, offset: offset, bytes: bytes, isLast: isLast)))
+            takePart(id, offset: offset, bytes, isLast: isLast, now)
         case .fetchFailed(let id):
             guard let fetching, fetching.id == id else { return }
             self.fetching = nil

@@ -98,8 +98,9 @@ extension NodeLoop {
             guard status == 200 || status == 204 else {
                 metrics.peerRefused()
                 report(.warning("\(name(of: peer)) refused messages with status \(status)"))
-                // It refuses whole batches, before the first message is looked at.
-                return step(.peerFailed(peer, batch: batch, reached: status >= 500))
+                // It refuses whole batches, before the first message is looked at; but the transport may have
+                // sent this one twice, and the first copy may have been taken.
+                return step(.peerFailed(peer, batch: batch, reached: true))
             }
             let envelope = status == 200 ? try? Envelope(decoding: body) : nil
             step(.peerAnswered(peer, batch: batch, envelope))

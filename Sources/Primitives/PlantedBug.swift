@@ -11,7 +11,7 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
 
     /// E1: gives its vote to everybody who asks in a term.
     case votesTwice
-    /// E2: a leader votes for another candidate of its own term.
+    /// E2: a leader votes for another candidate of its own term, whatever that one's log is like.
     case leaderVotes
     /// E3: term and vote go to the disk in two writes, and only the first is awaited before the vote leaves.
     case voteNotAwaited
@@ -54,7 +54,7 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     case commitsWithoutQuorum
     /// L5: a follower's commit index jumps beyond its log.
     case commitsBeyondLog
-    /// L5: a follower commits what it has, although the leader has compared less.
+    /// L5: a follower commits what it has when an append does not fit its log.
     case commitsBeyondMatch
     /// L5: a heartbeat tells a follower to commit what it is not known to hold.
     case heartbeatTellsAll
@@ -154,7 +154,7 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     case staysShortOfSpace
     /// D16: segments are given up without regard to the order in which that becomes durable.
     case recyclesUnsynced
-    /// D17: the vote and the term are left behind in the segment that is full.
+    /// D17: the vote and the term are left behind in the segments that a new one, or a snapshot, replaces.
     case leavesHardStateBehind
     /// D18: the checksums of checkpoints are not compared.
     case checkpointUnchecked

@@ -89,8 +89,10 @@ struct CheckpointContents: Sendable {
     func checkFooter(_ reader: inout RawReader, file: UInt64) throws(ByteReaderError) {
         guard try unsafe reader.varint() == UInt64(itemCount),
             unsafe try reader.varint() == UInt64(history.count),
-            try unsafe reader.varint() == UInt64(changeCount), try unsafe reader.fixed(UInt64.self) == file
+            try unsafe reader.varint() == UInt64(changeCount)
         else { throw .malformed }
+        let told = try unsafe reader.fixed(UInt64.self)
+        guard told == file || isPlanted(.checkpointUnchecked) else { throw .malformed }
     }
 
     // MARK: The state

@@ -46,7 +46,7 @@ extension WriteAheadLog {
             node: identity.node,
             group: identity.group, base: snapshot, startsAnew: true, previous: 0, previousEnd: 0)
         var batch = Batch(header, capacity: limits.segmentBytes, identity: identity)
-        batch.append(hardState: state)
+        if !isPlanted(.leavesHardStateBehind) { batch.append(hardState: state) }
         batch.close()
         do {
             let segment = try folder.put(batch)

@@ -16,11 +16,12 @@ run() { # run NAME COMMAND...
         echo "simulate: FAILED: $name"
     fi
 }
-run "all faults, and 1 % of the seeds twice" "$parley" simulate --profile std --from 1 --seeds 1000 --twice
+run "all faults, all rare states, and 1 % of the seeds twice" \
+    "$parley" simulate --profile std --from 1 --seeds 2000 --twice --marks
 run "crashes" "$parley" simulate --profile lite --from 1 --seeds 1000
 if [ "$minutes" != 0 ]; then
-    first=0x$(find Sources -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-11)0
-    run "new seeds" "$parley" simulate --profile std --from "$first" --minutes "$minutes" --marks
+    first=0x$(find Sources -name "*.swift" -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-11)0
+    run "new seeds" "$parley" simulate --profile std --from "$first" --minutes "$minutes"
 fi
 run "every order" "$parley" explore --states 300000 --minutes 3
 echo "$passed passed, $failed failed"

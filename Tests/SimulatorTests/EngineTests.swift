@@ -9,7 +9,7 @@ import Testing
 @Suite struct EngineTests {
     @Test(arguments: [Profile.lite, .std])
     func `a seed is the same run each time, whoever watches`(profile: Profile) {
-        for seed in UInt64(1)...3 {
+        for seed in UInt64(1)...(profile == .lite ? 2 : 1) {
             let plan = Plan(seed: seed, profile: profile)
             let first = Simulation(plan: plan).run()
             var lines = 0
@@ -22,16 +22,16 @@ import Testing
         #expect(other.hash != Simulation(plan: Plan(seed: 5, profile: profile)).run().hash)
     }
 
-    @Test func `fifty lite seeds pass`() {
-        for seed in UInt64(1000)..<1050 {
+    @Test func `eight lite seeds pass`() {
+        for seed in UInt64(1000)..<1008 {
             let outcome = Simulation(plan: Plan(seed: seed, profile: .lite)).run()
             #expect(outcome.violation == nil, "seed \(seed)")
             #expect(outcome.statistics.answered > 0, "seed \(seed)")
         }
     }
 
-    @Test func `ten std seeds pass`() {
-        for seed in UInt64(2000)..<2010 {
+    @Test func `two std seeds pass`() {
+        for seed in UInt64(2000)..<2002 {
             let outcome = Simulation(plan: Plan(seed: seed, profile: .std)).run()
             #expect(outcome.violation == nil, "seed \(seed)")
         }
@@ -56,8 +56,8 @@ import Testing
         }
         var failing: (plan: Plan, at: Instant)?
         for seed in UInt64(1)...50 where failing == nil {
-            let plan = Plan(seed: seed, profile: .std)
-            guard plan.faults.count > 10 else { continue }
+            let plan = Plan(seed: seed, profile: .lite)
+            guard plan.faults.count > 5 else { continue }
             let outcome = Simulation(plan: plan, observers: [Alarm()]).run()
             if outcome.violation?.invariant == "test" { failing = (plan, outcome.at) }
         }
@@ -66,13 +66,13 @@ import Testing
             return
         }
         func attempt(_ reduction: Reduction) -> (invariant: String, at: Instant)? {
-            let plan = Plan(seed: failing.plan.seed, profile: .std, reduction: reduction)
+            let plan = Plan(seed: failing.plan.seed, profile: .lite, reduction: reduction)
             let outcome = Simulation(plan: plan, observers: [Alarm()]).run()
             return outcome.violation.map { ($0.invariant, outcome.at) }
         }
         var minimizer = Minimizer(plan: failing.plan, invariant: "test", limit: 60, attempt: attempt)
         minimizer.run(failedAt: failing.at)
-        let smallest = Plan(seed: failing.plan.seed, profile: .std, reduction: minimizer.best)
+        let smallest = Plan(seed: failing.plan.seed, profile: .lite, reduction: minimizer.best)
         #expect(smallest.faults.count <= 2)
         #expect(smallest.clients.count <= 1)
         #expect(attempt(minimizer.best)?.invariant == "test")

@@ -36,6 +36,31 @@ struct MarkTests {
             report[1].contains("voteDeniedStaleLog") && report.contains { $0.contains("never  spaceShort") })
     }
 
+    @Test func `rare states must be seen, if there were runs enough`() throws {
+        let book = MarkBook()
+        for mark in Mark.allCases where mark != .oneTerm { book.hit(mark) }
+        func counts(_ times: Int) -> MarkCounts {
+            guard times > 0 else { return MarkCounts() }
+            let half = counts(times / 2)
+            var all = half
+            all.merge(half)
+            if times % 2 == 1 { all.merge(book.counts) }
+            return all
+        }
+        var sum = counts(1_999)
+        #expect(sum.shortfall(in: .std).isEmpty)
+        sum.merge(book.counts)
+        #expect(sum.shortfall(in: .std) == [.oneTerm])
+        let other = MarkBook()
+        for _ in 0..<9 { other.hit(.oneTerm) }
+        sum.merge(other.counts)
+        #expect(sum.shortfall(in: .std).isEmpty)
+        sum.merge(counts(8_000))
+        #expect(sum.shortfall(in: .std) == [.oneTerm])
+        sum.merge(other.counts)
+        #expect(sum.shortfall(in: .std).isEmpty)
+    }
+
     private func book(_ make: (MarkBook) -> any FactListener, _ body: (Scene) throws -> Void) throws
         -> MarkBook
     {

@@ -277,6 +277,8 @@ extension DiskCore {
         count = min(count, room)
         state.change(number) { $0.write(bytes, count: count, at: offset) }
         counters.bytesWritten += count
+        if let last = synced, last.file == number, last.offset >= offset { synced = nil }
+        if state.files[number].kind == .segments { written = (number, offset) }
         if dies { throw died(.write, file.path) }
         switch fault {
         case .writeError?, .noSpace?:
@@ -347,6 +349,7 @@ extension DiskCore {
         }
         if isArmed, try troubleSync(number) { return number }
         if state.files[number].isUnsettled { state.files[number].flush() }
+        if let last = written, last.file == number { synced = last }
         return number
     }
 }

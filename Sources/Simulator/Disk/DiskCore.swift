@@ -28,6 +28,9 @@ struct DiskCore {
     /// Whether what is durable may go bad by itself.
     var isRotting = false
     var injuries: [DiskInjury] = []
+    /// Where the last write to a segment begins; and of those that were synced since.
+    var written: (file: Int, offset: Int)?
+    var synced: (file: Int, offset: Int)?
     /// Decides what a dying operation has done, and in what order names are listed.
     var luck: SeededGenerator
     /// Decides about faults.
@@ -60,6 +63,7 @@ struct DiskCore {
         openFiles = 0
         locks.removeAll()
         isDead = false
+        (written, synced) = (nil, nil)
         deathAt = .max
         consumed = 0
         counters.deaths += 1

@@ -70,6 +70,20 @@ public final class SimulatedDisk {
         core.rot(kinds, using: &random)
     }
 
+    /// Turns a bit over that is durable; does nothing if there is no such file or byte.
+    public func flip(bit: Int, ofByte offset: Int, in path: String) {
+        guard let number = core.state.file(path), offset < core.state.files[number].bytes.count else {
+            return
+        }
+        core.state.files[number].flip(bit: bit, ofByte: offset)
+    }
+
+    /// Where the last write to a segment of the log that was synced begins, and in which file; nil if there
+    /// is none.
+    public var lastSyncedWrite: (path: String, offset: Int)? {
+        core.synced.map { (core.state.files[$0.file].path, $0.offset) }
+    }
+
     /// Makes a durable sector of some file of these kinds unreadable. False if there is none.
     @discardableResult
     public func spoil(_ kinds: FileKinds = .all, using random: inout SeededGenerator) -> Bool {

@@ -53,6 +53,8 @@ public final class SimulatedNode {
     var acknowledged = Acknowledged()
     /// Whether the disk has done something that nobody was told.
     var isInjured = false
+    /// Whether that may be what a node that starts can't find by itself.
+    var isSilentlyInjured = false
     /// Whether the process died because the power failed, so that the machine does not answer either.
     var isDark = false
 

@@ -32,6 +32,14 @@ extension Simulation {
             if node.isInjured, node.acknowledged.isForgotten(by: replica.raft) {
                 // A node that has forgotten what it promised must not take part, and this one can't know: it
                 // is what one copy less than a majority is for. The operator, who knows, keeps it down.
+                guard node.isSilentlyInjured else {
+                    fail(
+                        "I44",
+                        "n\(node.index + 1) starts with a log up to \(replica.raft.lastPosition) in term "
+                            + "\(replica.raft.term), has acknowledged \(node.acknowledged), and takes no "
+                            + "notice of a damage that can be found")
+                    return
+                }
                 statistics.silentLosses += 1
                 _ = consume(restored)
                 node.disk.crash(using: &node.random, power: false)

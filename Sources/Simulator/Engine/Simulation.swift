@@ -4,6 +4,7 @@
 import Consensus
 import NodeCore
 public import Primitives
+import Replication
 import Store
 import WAL
 
@@ -41,6 +42,7 @@ public final class Simulation {
 
     // What the faults do.
     var runningFaults: [RunningFault?]
+    var rushes: [Rush] = []
 
     // Of the end.
     var progress = Progress()
@@ -65,6 +67,9 @@ public final class Simulation {
                 dataDirectory: "/data/n", nodeName: "n\(index + 1)", cluster: Self.cluster, voters: voters,
                 options: options)
             settings.replicaLimits = plan.knobs.replica
+            if plan.machines[index].isLazy {
+                settings.replicaLimits.checkpointLogBytes = Replica.Limits().checkpointLogBytes
+            }
             settings.logLimits = plan.knobs.log
             settings.storeLimits = plan.knobs.store
             nodes.append(
@@ -109,6 +114,7 @@ public final class Simulation {
         }
         for place in clients.indices {
             let delay = clients[place].random.span(.zero, clients[place].plan.think + .seconds(1))
+            clients[place].asksAt = delay.nanoseconds
             queue.add(.client(Int32(place)), at: delay.nanoseconds)
         }
         queue.add(.heal, at: plan.safety.nanoseconds)

@@ -36,6 +36,8 @@ public enum Partition: Sendable, Equatable, CustomStringConvertible {
     case halves(UInt64, oneWay: Bool)
     /// Two halves that only this node can reach.
     case bridge(Int, UInt64)
+    /// A node and the one that comes so many after it are cut off from the others, and have each other.
+    case duo(Target, Int)
     /// Two nodes can't talk with each other, but with all others; one way if `oneWay`.
     case pair(Int, Int, oneWay: Bool)
     /// Each node can only talk with its neighbours on a ring, which are a majority with itself.
@@ -52,6 +54,7 @@ public enum Partition: Sendable, Equatable, CustomStringConvertible {
         case .isolate(let target, true, _): return "\(target) can send to nobody"
         case .halves(let mask, let oneWay): return "\(list(mask)) \(oneWay ? "-/->" : "|") the others"
         case .bridge(let node, let mask): return "\(list(mask)) | n\(node + 1) sees all | the others"
+        case .duo(let target, let offset): return "\(target) and the one \(offset) on | the others"
         case .pair(let a, let b, let oneWay): return "n\(a + 1) \(oneWay ? "-/->" : "|") n\(b + 1)"
         case .ring: return "each hears only its neighbours on a ring"
         }
@@ -100,13 +103,24 @@ public enum FaultAction: Sendable, Equatable {
     case delay(Instant.Span)
     /// Clients can't reach this node; the other nodes can.
     case cutClients(Target)
+    /// Requests between nodes come once more after so long.
+    case repeats(after: Instant.Span)
+    /// Clients ask so many times as often, all of the same node if one is named; if they are impatient, they
+    /// give up soon.
+    case rush(factor: Int, impatient: Bool, Target?)
+    /// The disk is lost with all that is on it, and the node with it: see `Engine.md`.
+    case loseDisk(Target)
 
     /// How damage is done to what is durable.
     public enum Damage: String, Sendable {
         /// A bit flips in an older segment of the log.
         case rotOldSegment
+        /// A bit flips in the newest segment, before its last sync: what follows proves that it was durable.
+        case rotNewestSegment
         /// A bit flips in a checkpoint.
         case rotCheckpoint
+        /// A bit flips in the newest checkpoint.
+        case rotNewestCheckpoint
         /// The next write to the log goes to another place of the platter.
         case misdirectedWrite
         /// The next write to the log never reaches the platter.
@@ -115,6 +129,16 @@ public enum FaultAction: Sendable, Equatable {
         case unreadableCheckpoint
         /// The next read of the log has one wrong bit.
         case flippedRead
+
+        /// Whether a node that starts can't find it by itself.
+        var isSilent: Bool {
+            switch self {
+            case .misdirectedWrite, .lostWrite, .flippedRead: true
+            case .rotOldSegment, .rotNewestSegment, .rotCheckpoint, .rotNewestCheckpoint,
+                .unreadableCheckpoint:
+                false
+            }
+        }
     }
 }
 
@@ -145,6 +169,11 @@ extension FaultAction: CustomStringConvertible {
         case .loss(let rate): "\(rate) of a million messages lost"
         case .delay(let span): "all messages delayed by about \(span.milliseconds) ms"
         case .cutClients(let target): "clients cut off from \(target)"
+        case .repeats(let span): "all requests come once more after \(span.milliseconds) ms"
+        case .rush(let factor, let impatient, let target):
+            "clients ask \(target.map { "\($0) " } ?? "")\(factor) times as often"
+                + (impatient ? ", and give up soon" : "")
+        case .loseDisk(let target): "disk of \(target) lost for good"
         }
     }
 
@@ -172,6 +201,9 @@ extension FaultAction: CustomStringConvertible {
         case .loss: "loss"
         case .delay: "delay"
         case .cutClients: "clients cut off"
+        case .repeats: "repeats"
+        case .rush: "rush"
+        case .loseDisk: "lost disk"
         }
     }
 }

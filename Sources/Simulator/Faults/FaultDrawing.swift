@@ -6,7 +6,7 @@ struct FaultDrawing {
     var random: SeededGenerator
     private var faults: [PlannedFault] = []
     /// Of the kind that is being drawn.
-    private var own = SeededGenerator(seed: 0)
+    var own = SeededGenerator(seed: 0)
 
     init(plan: Plan, random: SeededGenerator) {
         self.plan = plan
@@ -17,8 +17,9 @@ struct FaultDrawing {
         for family in FaultFamily.allCases {
             own = random.split()
             guard plan.families.contains(family) else { continue }
-            let most = family == .snapshotPressure ? 3 : plan.profile.faultsOfAKind
-            let count = own.magnitude(1...most)
+            let isLong = family == .snapshotPressure || family == .scenes
+            let most = isLong ? 3 : plan.profile.faultsOfAKind
+            let count = family == .scenes ? own.number(in: 1...most) : own.magnitude(1...most)
             for _ in 0..<count { draw(family) }
         }
         // By time; those of the same moment in the order drawn.
@@ -32,7 +33,7 @@ struct FaultDrawing {
         }
     }
 
-    private mutating func add(_ action: FaultAction, lasts: Instant.Span = .zero, at: Instant? = nil) {
+    mutating func add(_ action: FaultAction, lasts: Instant.Span = .zero, at: Instant? = nil) {
         // The first second is for the first leader.
         let latest = Int(plan.safety.nanoseconds)
         let drawn = Instant(nanoseconds: Int64(own.below(latest)))
@@ -43,7 +44,7 @@ struct FaultDrawing {
         own.magnitude(least, plan.profile.longest)
     }
 
-    private mutating func target() -> Target {
+    mutating func target() -> Target {
         let index = own.below(plan.nodeCount)
         switch own.below(4) {
         case 0, 1: return .leader(otherwise: index)
@@ -62,7 +63,7 @@ struct FaultDrawing {
         }
     }
 
-    private mutating func otherThan(_ index: Int) -> Int {
+    mutating func otherThan(_ index: Int) -> Int {
         guard plan.nodeCount > 1 else { return index }
         let other = own.below(plan.nodeCount - 1)
         return other >= index ? other + 1 : other
@@ -70,13 +71,14 @@ struct FaultDrawing {
 
     private mutating func partition() -> Partition {
         let node = own.below(plan.nodeCount)
-        switch own.below(8) {
+        switch own.below(9) {
         case 0, 1: return .isolate(target(), sends: true, hears: true)
         case 2: return .isolate(target(), sends: own.coin(), hears: false)
         case 3: return .isolate(target(), sends: true, hears: false)
         case 4: return .halves(mask(), oneWay: own.chance(300_000))
         case 5: return .bridge(node, mask() & ~(1 << UInt64(node)))
         case 6: return .pair(node, otherThan(node), oneWay: own.coin())
+        case 7: return .duo(target(), own.number(in: 1...max(1, plan.nodeCount - 1)))
         default: return plan.nodeCount > 4 ? .ring : .halves(mask(), oneWay: false)
         }
     }
@@ -106,7 +108,8 @@ struct FaultDrawing {
                 lasts: duration(from: .milliseconds(1)))
         case .slowDisks:
             add(
-                .slowDisk(target(), factor: own.magnitude(2...500)), lasts: duration(from: .milliseconds(100))
+                .slowDisk(target(), factor: own.magnitude(2...2000)),
+                lasts: duration(from: .milliseconds(100))
             )
         case .fullDisks:
             add(.diskFull(target(), left: own.below(2) * own.magnitude(1...65_536)), lasts: duration())
@@ -125,6 +128,7 @@ struct FaultDrawing {
                 own.chance(200_000) ? .follower(own.number(in: 1...3)) : .leader(otherwise: 0)
             add(.transfer(to: own.coin() ? own.below(plan.nodeCount) : nil, asking: asked))
         case .snapshotPressure: drawAbsence()
+        case .scenes: drawScene()
         case .duplicates, .reordering, .corruption, .smallLimits: break
         }
     }
@@ -165,7 +169,10 @@ struct FaultDrawing {
         let span = own.span(Instant.Span(nanoseconds: from), Instant.Span(nanoseconds: upTo))
         // It is back before the end, so that there is something to see.
         let latest = max(1, Int(plan.safety.nanoseconds - span.nanoseconds))
-        add(away, lasts: span, at: Instant(nanoseconds: Int64(own.below(latest))))
+        let at = Instant(nanoseconds: Int64(own.below(latest)))
+        add(away, lasts: span, at: at)
+        guard plan.profile == .std, own.coin() else { return }
+        add(.rush(factor: own.magnitude(4...40), impatient: false, nil), lasts: .seconds(3), at: at)
     }
 
     private mutating func drawDiskError() {
@@ -181,9 +188,10 @@ struct FaultDrawing {
     private mutating func drawDamage() {
         guard !plan.fragile.isEmpty else { return }
         let kinds: [FaultAction.Damage] = [
-            .rotOldSegment, .rotCheckpoint, .misdirectedWrite, .lostWrite, .unreadableCheckpoint,
-            .flippedRead,
+            .rotOldSegment, .rotNewestSegment, .rotCheckpoint, .rotNewestCheckpoint, .misdirectedWrite,
+            .lostWrite, .unreadableCheckpoint, .flippedRead,
         ]
+        if own.chance(50_000) { return add(.loseDisk(.node(own.pick(plan.fragile)))) }
         add(.damage(.node(own.pick(plan.fragile)), own.pick(kinds)))
     }
 }

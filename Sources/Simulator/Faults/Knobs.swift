@@ -86,14 +86,19 @@ public struct Knobs: Sendable {
     }
 
     private mutating func drawCheckpoints(using random: inout SeededGenerator) {
-        replica.checkpointLogBytes = random.magnitude(256...(random.chance(800_000) ? 4096 : 65_536))
+        replica.checkpointLogBytes = random.magnitude(256...(random.chance(900_000) ? 2048 : 65_536))
         note(.checkpoints, "checkpointLogBytes", replica.checkpointLogBytes)
         if random.coin() {
             replica.entryCacheBytes = random.below(4096)
             note(.checkpoints, "entryCacheBytes", replica.entryCacheBytes)
         }
+        // Some snapshots take long, so that something may happen meanwhile.
+        if random.chance(600_000) {
+            fetchChunk = random.magnitude(16...2048)
+            note(.fetch, "fetchChunk", fetchChunk)
+        }
         // The log is cut by whole segments: small ones, or nobody ever needs a snapshot.
-        guard random.chance(800_000) else { return }
+        guard random.chance(900_000) else { return }
         log.segmentBytes = 4096
         note(.log, "segmentBytes", log.segmentBytes)
     }

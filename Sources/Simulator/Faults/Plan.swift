@@ -30,6 +30,10 @@ public struct Plan: Sendable {
     public internal(set) var fragile: [Int] = []
     /// The nodes that are healed at the end, at least a majority; the rest stays as it is.
     public internal(set) var core: [Int] = []
+    /// Whether leadership is handed over when all is well again.
+    public internal(set) var endsWithTransfer = false
+    /// Whether one link is cut when all is well again.
+    public internal(set) var endsWithCut = false
     /// How it was reduced.
     public internal(set) var reduction = Reduction()
 
@@ -86,7 +90,13 @@ public struct Plan: Sendable {
         if !fragile.isEmpty {
             lines.append("damage only on: " + fragile.map { "n\($0 + 1)" }.joined(separator: " "))
         }
-        lines.append("healed at the end: " + core.map { "n\($0 + 1)" }.joined(separator: " "))
+        let lazy = machines.indices.filter { machines[$0].isLazy }
+        if !lazy.isEmpty {
+            lines.append("few checkpoints on: " + lazy.map { "n\($0 + 1)" }.joined(separator: " "))
+        }
+        lines.append(
+            "healed at the end: " + core.map { "n\($0 + 1)" }.joined(separator: " ")
+                + (endsWithTransfer ? ", then a transfer" : "") + (endsWithCut ? ", then a link cut" : ""))
         lines.append("faults: \(faults.count)")
         lines += faults.map { "  \($0)" }
         return lines
@@ -132,6 +142,8 @@ public struct MachinePlan: Sendable {
     public internal(set) var sync = Instant.Span.microseconds(400)
     /// How long a process takes to start.
     public internal(set) var start = Instant.Span.milliseconds(20)
+    /// Whether it writes checkpoints as rarely as in production.
+    public internal(set) var isLazy = false
     /// How far its wall clock is ahead, in milliseconds.
     public internal(set) var wallOffset = 0
     /// How much its clock is fast, in millionths.

@@ -12,7 +12,12 @@ struct PlanDrawing {
 
     mutating func fill(_ plan: inout Plan) {
         let possible = FaultFamily.all(in: plan.profile)
-        let drawn = FaultFamily.allCases.map { (family: $0, isOn: swarm.coin()) }
+        // Now and then nothing goes wrong at all.
+        let isCalm = swarm.chance(10_000)
+        let drawn = FaultFamily.allCases.map { family in
+            let often = family == .scenes || family == .snapshotPressure
+            return (family: family, isOn: swarm.chance(often ? 700_000 : 500_000) && !isCalm)
+        }
         plan.families = drawn.filter { $0.isOn && possible.contains($0.family) }.map(\.family)
         fillMachines(&plan)
         fillNetwork(&plan)
@@ -26,6 +31,9 @@ struct PlanDrawing {
     }
 
     private mutating func fillMachines(_ plan: inout Plan) {
+        // In some runs some nodes write checkpoints as rarely as in production, so that logs reach back
+        // differently far.
+        let lazy = machines.chance(400_000) ? 500_000 : 0
         for _ in 0..<plan.nodeCount {
             var machine = MachinePlan()
             machine.turn = machines.span(.microseconds(5), .microseconds(40))
@@ -37,6 +45,7 @@ struct PlanDrawing {
             )
             machine.wallOffset = offset
             if plan.families.contains(.drift) { machine.drift = drift }
+            machine.isLazy = plan.families.contains(.snapshotPressure) && machines.chance(lazy)
             plan.machines.append(machine)
         }
     }
@@ -66,7 +75,7 @@ struct PlanDrawing {
     }
 
     private mutating func fillClients(_ plan: inout Plan) {
-        let wide = plan.profile == .long ? 3...8 : 2...8
+        let wide = plan.profile == .long ? 3...8 : clients.chance(100_000) ? 8...20 : 2...8
         let count = clients.number(in: wide)
         let operations = clients.magnitude(plan.profile.operations)
         let think = Instant.Span(
@@ -88,6 +97,7 @@ struct PlanDrawing {
             client.reads = clients.number(in: 10...80)
             client.stale = clients.coin() ? clients.number(in: 0...60) : 0
             client.unforwarded = clients.coin() ? clients.number(in: 0...50) : 0
+            client.seeksLeader = clients.chance(250_000)
             plan.clients.append(client)
         }
     }
@@ -97,8 +107,11 @@ struct PlanDrawing {
         let order = shuffled(plan.nodeCount)
         let minority = (plan.nodeCount - 1) / 2
         let (fragile, healsAll, left) = (
-            swarm.number(in: 0...max(0, minority)), swarm.coin(), swarm.number(in: 0...max(0, minority))
+            swarm.number(in: 0...max(0, minority)), swarm.coin(),
+            // A bare majority is the hardest to please.
+            swarm.coin() ? max(0, minority) : swarm.number(in: 0...max(0, minority))
         )
+        (plan.endsWithTransfer, plan.endsWithCut) = (swarm.coin(), swarm.coin())
         if plan.families.contains(.damage) { plan.fragile = order.prefix(max(1, fragile)).sorted() }
         if minority == 0 { plan.fragile = [] }
         // The fragile ones come first, since they may be lost for good.

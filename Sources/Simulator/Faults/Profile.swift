@@ -111,6 +111,8 @@ public enum FaultFamily: String, CaseIterable, Sendable {
     case smallLimits
     /// Clients can't reach some nodes.
     case clientCuts
+    /// Several things happen in an order in which known bugs show.
+    case scenes
 
     /// Those of a profile.
     static func all(in profile: Profile) -> [FaultFamily] {

@@ -43,10 +43,11 @@ extension Simulation {
             .diskFull(let target, _),
             .diskError(let target, _, _), .damage(let target, _), .stepWall(let target, _),
             .drift(let target, _), .cutClients(let target), .transfer(_, let target),
-            .partition(.isolate(let target, _, _)),
-            .flapping(.isolate(let target, _, _), _):
+            .loseDisk(let target), .partition(.isolate(let target, _, _)), .partition(.duo(let target, _)),
+            .flapping(.isolate(let target, _, _), _), .flapping(.duo(let target, _), _):
             target
-        case .partition, .flapping, .clog, .reset, .loss, .delay: nil
+        case .rush(_, _, let target): target
+        case .partition, .flapping, .clog, .reset, .loss, .delay, .repeats: nil
         }
     }
 
@@ -72,6 +73,9 @@ extension Simulation {
         case .reset(let a, let b): reset(a, b)
         case .loss(let rate): network.extraLoss += rate
         case .delay(let span): network.extraDelay = network.extraDelay + span
+        case .repeats(let span): network.extraCopies.append(span)
+        case .rush(let factor, let impatient, _):
+            begin(rush: Rush(factor: factor, isImpatient: impatient, node: running.nodes.first))
         case .transfer(let target, _):
             for index in running.nodes { transfer(to: target, asking: nodes[index]) }
         default:
@@ -106,6 +110,7 @@ extension Simulation {
         case .stepWall(_, let amount): node.clock.stepWall(by: amount)
         case .drift(_, let amount): setRate(of: node, amount)
         case .cutClients: node.clientCuts += 1
+        case .loseDisk: loseDisk(node)
         default: break
         }
     }
@@ -125,6 +130,10 @@ extension Simulation {
             }
         case .loss(let rate): network.extraLoss -= rate
         case .delay(let span): network.extraDelay = network.extraDelay - span
+        case .repeats(let span):
+            if let place = network.extraCopies.firstIndex(of: span) { network.extraCopies.remove(at: place) }
+        case .rush(let factor, let impatient, _):
+            end(rush: Rush(factor: factor, isImpatient: impatient, node: running.nodes.first))
         default:
             for index in running.nodes { end(fault, on: nodes[index]) }
         }
@@ -178,7 +187,10 @@ extension Simulation {
     private func damage(_ node: SimulatedNode, _ damage: FaultAction.Damage) {
         guard plan.fragile.contains(node.index) else { return }
         node.isInjured = true
+        if damage.isSilent { node.isSilentlyInjured = true }
         switch damage {
+        case .rotNewestSegment: rotNewestSegment(of: node)
+        case .rotNewestCheckpoint: flipBit(in: node.disk.paths(ending: ".checkpoint").last, of: node)
         case .rotOldSegment: rotOldSegment(of: node)
         case .rotCheckpoint: node.disk.rot(.checkpoints, using: &node.random)
         case .unreadableCheckpoint: node.disk.spoil(.checkpoints, using: &node.random)
@@ -193,10 +205,36 @@ extension Simulation {
     private func rotOldSegment(of node: SimulatedNode) {
         let paths = node.disk.paths(ending: ".log").dropLast()
         guard !paths.isEmpty else { return }
-        let path = node.random.pick(Array(paths))
-        guard var bytes = node.disk.contents(path), !bytes.isEmpty else { return }
-        bytes[node.random.below(bytes.count)] ^= 1 << UInt8(node.random.below(8))
-        node.disk.put(path, bytes)
+        flipBit(in: node.random.pick(Array(paths)), of: node)
+    }
+
+    /// A bit flips in a segment before what was last written and synced there, which tells that all before it
+    /// had been durable.
+    private func rotNewestSegment(of node: SimulatedNode) {
+        // Behind the header, which is checked by itself, and not in the zeros that fill sectors up.
+        let header = 512
+        guard let last = node.disk.lastSyncedWrite, last.path.hasSuffix(".log"), last.offset > header,
+            let bytes = node.disk.contents(last.path), last.offset <= bytes.count
+        else { return }
+        let drawn = node.random.number(in: header...last.offset - 1)
+        guard let place = (drawn..<last.offset).first(where: { bytes[$0] != 0 }) else { return }
+        node.disk.flip(bit: node.random.below(8), ofByte: place, in: last.path)
+    }
+
+    private func flipBit(in path: String?, of node: SimulatedNode) {
+        guard let path, let count = node.disk.contents(path)?.count, count > 0 else { return }
+        node.disk.flip(bit: node.random.below(8), ofByte: node.random.below(count), in: path)
+    }
+
+    /// A disk is gone. A voter that began anew with an empty one would have forgotten its votes and what it
+    /// acknowledged, and nothing in the product could tell; so its operator does not start it again.
+    private func loseDisk(_ node: SimulatedNode) {
+        guard plan.fragile.contains(node.index), !node.isLost else { return }
+        node.isInjured = true
+        node.isSilentlyInjured = true
+        die(node, .power)
+        node.disk.wipe()
+        node.isLost = true
     }
 
     // MARK: - Links
@@ -228,6 +266,9 @@ extension Simulation {
             return oneWay ? a && !b : a != b
         case .bridge(let bridge, let mask):
             return from != bridge && to != bridge && side(mask, from) != side(mask, to)
+        case .duo(_, let offset):
+            func isIn(_ index: Int) -> Bool { index == node || index == (node + offset) % nodes.count }
+            return isIn(from) != isIn(to)
         case .pair(let a, let b, let oneWay):
             return (from == a && to == b) || (!oneWay && from == b && to == a)
         case .ring:

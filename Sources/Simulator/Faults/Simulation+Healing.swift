@@ -18,6 +18,24 @@ struct Progress {
     var probe: Int?
     /// How many of the operations with which the end is tried have been carried out.
     var probed = 0
+    /// What is tried when all is well again.
+    var trial: Trial?
+    /// What was tried.
+    var tried: [Trial.Kind] = []
+}
+
+/// Something that a cluster in which all is well must stand.
+struct Trial {
+    enum Kind { case cut, calm, transfer }
+
+    var kind: Kind
+    /// The node that must lead, and the term if it has led before.
+    var leader: Int
+    var term: Term?
+    /// When it began.
+    var at: Int64
+    /// The links that are cut.
+    var links: [Int] = []
 }
 
 extension Simulation {
@@ -32,10 +50,15 @@ extension Simulation {
         network.plan = NetworkPlan()
         network.extraLoss = 0
         network.extraDelay = .zero
+        network.extraCopies = []
+        rushes = []
         for from in core {
             for to in core where to != from { network.links[network.place(from, to)].cuts = 0 }
         }
-        for link in network.links.indices where network.links[link].clogs > 0 {
+        for link in network.links.indices {
+            // What is sent from now on does not wait behind what was slow.
+            network.links[link].lastArrival = min(network.links[link].lastArrival, time)
+            guard network.links[link].clogs > 0 else { continue }
             network.links[link].clogs = 0
             unclog(link)
         }
@@ -139,8 +162,13 @@ extension Simulation {
         if progress.led == nil {
             if let leader, core.contains(leader.index), leader.core?.replica.raft.isReady == true {
                 progress.led = time
-            } else if time - progress.healed > 10 * plan.knobs.raft.electionTimeout.upperBound.nanoseconds {
-                fail("V1", "no leader within ten election timeouts: \(states)")
+                return
+            }
+            let isLed = leader.map { core.contains($0.index) } ?? false
+            let patience = 10 * plan.knobs.raft.electionTimeout.upperBound.nanoseconds
+            // A leader may have to wait until a bare majority has fetched its snapshot.
+            if time - progress.healed > (isLed ? patience + 35_000_000_000 : patience) {
+                fail("V1", "no \(isLed ? "ready " : "")leader within ten election timeouts: \(states)")
             }
         } else if progress.settling == nil, let led = progress.led, time - led > 2_000_000_000 {
             // The clients have gone on for a while. Now they stop.
@@ -159,11 +187,12 @@ extension Simulation {
             return
         }
         guard probe(until: limit) else { return }
+        if let trial = progress.trial { return look(at: trial) }
         if let reason = whyNotSettled() {
             if time > limit { fail("V3", "\(reason): \(states)") }
             return
         }
-        isOver = true
+        if !beginTrial() { isOver = true }
     }
 
     private var openOperations: String {

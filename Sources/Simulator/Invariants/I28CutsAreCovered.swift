@@ -14,6 +14,12 @@ final class CutsAreCovered: Invariant {
         case .asks(let place, .log(.cut(let below, _))):
             let node = chronicle.nodes[place]
             let durable = node.disk.checkpoints.last?.index ?? .zero
+            if let kept = Self.kept(by: node, chronicle) {
+                try demand(
+                    below <= kept.next,
+                    "\(node.name) cuts its log below \(below), but should the newest checkpoint be damaged, "
+                        + "the one before ends at \(kept)")
+            }
             try demand(
                 below <= durable.next,
                 "\(node.name) cuts its log below \(below); its newest durable checkpoint is of \(durable)")
@@ -30,5 +36,14 @@ final class CutsAreCovered: Invariant {
                     + "applied is \(node.now.applied), and its newest durable checkpoint is of \(durable)")
         default: break
         }
+    }
+
+    /// Where the last but one of the checkpoints ends that a power failure would leave; the log's beginning
+    /// if there is none.
+    private static func kept(by node: NodeGhost, _ chronicle: Chronicle) -> LogIndex? {
+        guard let machine = chronicle.source?.machine(of: node.index) else { return nil }
+        let left = machine.disk.fork().paths(ending: ".checkpoint").dropLast()
+        guard let name = left.last?.split(separator: "/").last else { return .zero }
+        return UInt64(name.prefix(16), radix: 16).map { LogIndex($0) }
     }
 }

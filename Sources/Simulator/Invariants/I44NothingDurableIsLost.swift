@@ -16,7 +16,7 @@ final class NothingDurableIsLost: Invariant {
     static let promise =
         "What a node was told to be durable is there after a crash; what is there beyond was on its way, in "
         + "order."
-    let facts: FactKinds = [.started, .durable]
+    let facts: FactKinds = [.started, .durable, .disk]
     private var random: SeededGenerator
     private var untilNext: UInt64
 
@@ -38,6 +38,11 @@ final class NothingDurableIsLost: Invariant {
                 Self.explains(node.memory, node),
                 "\(node.name) starts with a log up to \(node.memory.last); durable was one up to "
                     + "\(node.disk.log.last), and \(node.pending.count) persists were on their way")
+        case .disk(let place, let turn):
+            // The log has lost its beginning: what a power failure leaves then is most in danger.
+            guard turn.reports.contains(where: { if case .cut = $0 { true } else { false } }) else { return }
+            untilNext /= 4
+            if random.next(below: 8) == 0 { try tryPowerFailure(of: chronicle.nodes[place], chronicle) }
         case .durable(let place):
             guard untilNext == 0 else {
                 untilNext -= 1

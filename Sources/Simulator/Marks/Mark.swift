@@ -90,7 +90,6 @@ public enum Mark: Int, CaseIterable, Sendable {
     case snapshotOfferUseless
     case snapshotOfferInLog
     case snapshotInstalled
-    case snapshotBesideLog
     case snapshotTooLate
     case secondSnapshot
     case appendDuringFetch

@@ -41,6 +41,13 @@ public struct MarkCounts: Sendable, Equatable {
     public func missing(fewerThan count: Int, in profile: Profile) -> [Mark] {
         Mark.allCases.filter { $0.canBeReached(in: profile) && hits[$0.rawValue] < count }
     }
+
+    /// Those that were seen too rarely for so many runs: within 2,000 each must be seen, within 10,000 ten
+    /// times. In fewer runs, and in profiles other than std, nothing is demanded.
+    public func shortfall(in profile: Profile) -> [Mark] {
+        guard profile == .std, total >= 2_000 else { return [] }
+        return missing(fewerThan: total >= 10_000 ? 10 : 1, in: profile)
+    }
 }
 
 // MARK: - As text

@@ -11,7 +11,6 @@ extension Mark {
         .snapshotOfferUseless: "snapshot named to a follower that has committed as much",
         .snapshotOfferInLog: "snapshot named to a follower whose log holds its last entry",
         .snapshotInstalled: "snapshot installed, and the log begun anew after it",
-        .snapshotBesideLog: "snapshot installed while the log goes on beyond it",
         .snapshotTooLate: "snapshot came when more was applied already",
         .secondSnapshot: "second snapshot installed in one life",
         .appendDuringFetch: "append accepted while a snapshot is on its way",
@@ -170,7 +169,7 @@ final class SnapshotMarks: FactListener {
             if loaded.index <= node.before.applied {
                 book.hit(.snapshotTooLate)
             } else {
-                book.hit(isReset ? .snapshotInstalled : .snapshotBesideLog)
+                book.hit(.snapshotInstalled, if: isReset)
                 installs[node.index, default: 0] += 1
                 book.hit(.secondSnapshot, if: installs[node.index] == 2)
             }

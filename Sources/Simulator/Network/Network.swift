@@ -10,6 +10,8 @@ struct Network {
     var fetches: [FetchState] = []
     /// Losses by planned faults, beyond the links' own: in a million.
     var extraLoss = 0
+    /// After how long requests come once more, by planned faults.
+    var extraCopies: [Instant.Span] = []
     /// Delays by planned faults.
     var extraDelay = Instant.Span.zero
 

@@ -57,7 +57,12 @@ extension Simulation {
             let after = network.links[link].random.span(.zero, .milliseconds(20))
             breaks(id, after: after.nanoseconds, reached: true)
         }
-        if plan.duplicates > 0, network.links[link].random.chance(plan.duplicates) {
+        if let span = network.extraCopies.last {
+            travel(
+                Due.request(post: id.place, generation: id.generation, copy: 1), id, on: link,
+                at: arrival + span.nanoseconds)
+            if isObserved { emit(.duplicated(transit(id, .request))) }
+        } else if plan.duplicates > 0, network.links[link].random.chance(plan.duplicates) {
             var later = network.arrival(on: link, at: time)
             if network.links[link].random.chance(200_000) {
                 later += network.links[link].random.magnitude(.milliseconds(1), .seconds(60)).nanoseconds
@@ -187,9 +192,9 @@ extension Simulation {
         let link = network.place(post.from, post.to)
         network.links[link].becomeReachable()
         if post.isDamaged {
-            // The peer has refused the whole batch, before it looked at the first message.
+            // The peer has refused the whole batch; but another copy of it may have come before.
             return deliver(
-                .event(.peerFailed(nodes[post.to].id, batch: post.batch, reached: false)), to: node)
+                .event(.peerFailed(nodes[post.to].id, batch: post.batch, reached: true)), to: node)
         }
         let envelope = post.answer.flatMap { try? Envelope(decoding: $0) }
         deliver(.event(.peerAnswered(nodes[post.to].id, batch: post.batch, envelope)), to: node)

@@ -8,6 +8,8 @@ public struct ClientPlan: Sendable, CustomStringConvertible {
     public internal(set) var home: Int?
     /// Whether it turns to another node when its own refuses or does not answer.
     public internal(set) var failsOver = true
+    /// Whether it turns to the node that leads, if it can know.
+    public internal(set) var seeksLeader = false
     /// How long it thinks between two operations, on average.
     public internal(set) var think = Instant.Span.milliseconds(100)
     /// How long the node has to answer.
@@ -23,7 +25,8 @@ public struct ClientPlan: Sendable, CustomStringConvertible {
 
     /// A line for people.
     public var description: String {
-        "c\(number): \(home.map { "n\($0 + 1)" } ?? "any node")\(failsOver ? "" : " only"), "
+        "c\(number): \(home.map { "n\($0 + 1)" } ?? "any node")\(failsOver ? "" : " only")"
+            + "\(seeksLeader ? " or the leader" : ""), "
             + "\(reads) % reads, thinks \(think.milliseconds) ms, time-out \(timeout.milliseconds) ms"
             + "\(patience < .zero ? " (impatient)" : "")"
     }

@@ -7,6 +7,8 @@ struct SimulatedClient: Sendable {
     var random: SeededGenerator
     /// The node it turns to next.
     var node: Int
+    /// When it asks next, in nanoseconds of true time, if it does not wait.
+    var asksAt: Int64 = 0
     /// The operation it waits for.
     var waitsFor: Int32?
     /// Counts its values, so that no two are the same.
@@ -26,6 +28,12 @@ struct SimulatedClient: Sendable {
     mutating func chooseNode(of count: Int) -> Int {
         if plan.home == nil { node = random.below(count) }
         return node
+    }
+
+    /// Turns to a node that is known to lead.
+    mutating func choose(leader: Int) -> Int {
+        node = leader
+        return leader
     }
 
     /// The node was of no use.
@@ -93,10 +101,12 @@ struct SimulatedClient: Sendable {
                 key: key, guard: random.coin() ? condition(for: key) : nil, returnPrevious: wantsPrevious,
                 mustExist: random.coin())
         case 15:
-            switch random.below(5) {
+            switch random.below(7) {
             case 0: return .deleteRange(KeyRange.prefix(Array("k1".utf8)))
-            case 1:
-                return .compact(Revision(latest.rawValue - min(latest.rawValue, UInt64(random.below(20)))))
+            case 1, 5, 6:
+                // Often all of it.
+                let kept = random.coin() ? random.below(2) : random.below(20)
+                return .compact(Revision(latest.rawValue - min(latest.rawValue, UInt64(kept))))
             // Mostly refused, since the value is no number.
             case 2: return .increment(key: plainKey(keys), by: 1)
             default: return .put(key: plainKey(keys), value: value(), guard: .exists, returnPrevious: false)

@@ -5,18 +5,52 @@ import Primitives
 import Replication
 import Store
 
+/// Clients are in a hurry.
+struct Rush: Equatable {
+    var factor: Int
+    var isImpatient: Bool
+    /// The node that they all ask.
+    var node: Int?
+}
+
 extension Simulation {
     /// A client has thought, and asks something.
     func think(_ place: Int) {
-        guard phase != .settling, clients[place].waitsFor == nil else { return }
+        guard phase != .settling, clients[place].waitsFor == nil, clients[place].asksAt == time else {
+            return
+        }
         let action = clients[place].nextAction(plan.keys)
-        let node = clients[place].chooseNode(of: nodes.count)
+        var node = clients[place].chooseNode(of: nodes.count)
+        if let asked = rush?.node {
+            node = clients[place].choose(leader: asked)
+        } else if clients[place].plan.seeksLeader, let leader {
+            node = clients[place].choose(leader: leader.index)
+        }
         let client = clients[place].plan
         clients[place].waitsFor = Int32(operations.count)
         let way = clients[place].random.span(.microseconds(30), .milliseconds(3))
-        invoke(
-            action, client: client.number, at: node, arrives: way,
-            givesUp: max(client.timeout + client.patience, .milliseconds(1)))
+        var patience = max(client.timeout + client.patience, .milliseconds(1))
+        if rush?.isImpatient == true { patience = min(patience, .milliseconds(100)) }
+        invoke(action, client: client.number, at: node, arrives: way, givesUp: patience)
+    }
+
+    /// The greatest hurry that clients are in.
+    var rush: Rush? { rushes.max { $0.factor < $1.factor } }
+
+    /// Clients that think ask soon.
+    func begin(rush: Rush) {
+        rushes.append(rush)
+        for place in clients.indices where clients[place].waitsFor == nil { plan(nextOf: place) }
+    }
+
+    func end(rush: Rush) {
+        if let place = rushes.firstIndex(of: rush) { rushes.remove(at: place) }
+    }
+
+    private func plan(nextOf place: Int) {
+        let think = clients[place].random.exponential(clients[place].plan.think)
+        clients[place].asksAt = time + think.nanoseconds / Int64(rush?.factor ?? 1)
+        queue.add(.client(Int32(place)), at: clients[place].asksAt)
     }
 
     func invoke(
@@ -141,8 +175,7 @@ extension Simulation {
         guard let place = clients.firstIndex(where: { $0.plan.number == client }) else { return }
         clients[place].waitsFor = nil
         learn(place, operations[number].action, outcome)
-        let think = clients[place].random.exponential(clients[place].plan.think)
-        queue.add(.client(Int32(place)), at: time + think.nanoseconds)
+        plan(nextOf: place)
     }
 
     private func learn(_ place: Int, _ action: ClientAction, _ outcome: ClientOutcome) {
@@ -155,6 +188,8 @@ extension Simulation {
             clients[place].note(put.revision)
         case (.write(.put(let key, _, _, _), _), .written(.refused(.preconditionFailed(let current)))):
             clients[place].note(key, current)
+        // Who is in a hurry does not look for another node at once.
+        case (_, .unknown) where rush?.isImpatient == true && clients[place].random.coin(): break
         case (_, .refused), (_, .unknown): clients[place].turnAway(of: nodes.count)
         default: break
         }

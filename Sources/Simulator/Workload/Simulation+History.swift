@@ -24,7 +24,7 @@ extension Simulation {
     }
 
     /// Steps of a search: enough for any history that has an explanation which is easy to find.
-    private static var searchBudget: Int { 300_000 }
+    private static var searchBudget: Int { 80_000 }
 
     private func describe(_ example: Counterexample) -> String {
         let involved = example.operations.map { "#\($0.id)" }.joined(separator: " ")

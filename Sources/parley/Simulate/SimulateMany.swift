@@ -83,7 +83,7 @@ struct SimulateMany: ~Copyable {
         try compare()
         summarize()
         for failure in failures.prefix(Self.told) where !stopsAtFirst || tries > 0 { try tell(failure) }
-        return failures.isEmpty
+        return failures.isEmpty && hasSeenEnough()
     }
 
     // MARK: - Processes
@@ -222,6 +222,16 @@ struct SimulateMany: ~Copyable {
         if !toRepeat.isEmpty { Terminal.line("\(toRepeat.count) seeds were run twice and compared") }
         Terminal.line("hash of all: \(hexadecimal(hashes, digits: 16))")
         if showsMarks { for line in marks.report(for: trial.profile) { Terminal.line(line) } }
+    }
+
+    /// Whether each rare state was seen, if they were counted over runs enough.
+    private func hasSeenEnough() -> Bool {
+        guard showsMarks else { return true }
+        let rare = marks.shortfall(in: trial.profile)
+        for mark in rare {
+            Terminal.line("failed: rare state \(mark) seen \(marks[mark]) times in \(marks.total) runs")
+        }
+        return rare.isEmpty
     }
 
     private func tell(_ failure: Failure) throws(CommandFailure) {
