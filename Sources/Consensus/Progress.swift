@@ -72,6 +72,7 @@ struct Progress: Sendable {
             window.clear()
             next = match.next
         case .probe, .snapshot:
+            next = max(next, match.next)
             return isNews
         case .replicate:
             if isNews && window.hasUnknownSize {

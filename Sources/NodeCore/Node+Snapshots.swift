@@ -67,7 +67,8 @@ extension Node {
             pending.append(.log(.cut(below: cutBelow, reference)))
         case .failed: step(.checkpointFailed, now, wall)
         case .snapshotLoaded(let keyspace, let reference):
-            fetching = nil
+            // By now another one may be on its way, of which the core must still hear.
+            if fetching?.reference == reference { fetching = nil }
             fetchPatience.reset()
             step(.snapshotLoaded(keyspace, reference), now, wall)
         case .snapshotFailed(let reference, _):

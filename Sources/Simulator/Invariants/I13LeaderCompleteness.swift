@@ -5,16 +5,27 @@ import Primitives
 /// will be present in the logs of the leaders for all higher-numbered terms". Bugs E5, L1, M2.
 final class LeaderCompleteness: Invariant {
     static let name = "I13"
-    static let promise = "Whoever is elected has everything in its log that was ever committed."
-    let facts: FactKinds = [.elected]
+    static let promise =
+        "Whoever is elected has everything in its log that was committed in the terms before."
+    let facts: FactKinds = [.elected, .grown]
+    /// Up to where was committed, and in which term at the latest; late votes may elect somebody in a term
+    /// that others have long left.
+    private var commits: [(upTo: LogIndex, term: Term)] = []
 
     func take(_ fact: Fact, _ chronicle: Chronicle) throws(Violation) {
-        guard case .elected(let place) = fact else { return }
-        let node = chronicle.nodes[place]
-        let last = chronicle.ledger.lastIndex
-        try demand(
-            node.memory.chain(at: last) == chronicle.ledger.chain(at: last),
-            "\(node.name) is elected in term \(node.now.term) without \(chronicle.ledger.last), which is "
-                + "committed; its log ends at \(node.memory.last)")
+        switch fact {
+        case .grown(let place, _, let upTo):
+            let term = chronicle.nodes[place].now.term
+            if commits.last?.term == term { commits.removeLast() }
+            commits.append((upTo, term))
+        case .elected(let place):
+            let node = chronicle.nodes[place]
+            guard let last = commits.last(where: { $0.term < node.now.term })?.upTo else { return }
+            try demand(
+                node.memory.chain(at: last) == chronicle.ledger.chain(at: last),
+                "\(node.name) is elected in term \(node.now.term) without entry \(last), which was committed "
+                    + "before; its log ends at \(node.memory.last)")
+        default: break
+        }
     }
 }

@@ -10,8 +10,9 @@ final class BoundedQueues: Invariant {
 
     /// Messages that may wait for a peer.
     static let outbox = 8192
-    /// Files that may be open: segments, spares, checkpoints in the making and in reading, the lock.
-    static let openFiles = 256
+    /// Files that may be open: segments, spares, checkpoints in the making and in reading, the lock. Some
+    /// nodes make few checkpoints while segments are as small as 4 KiB.
+    static let openFiles = 1024
     private var place = 0
 
     func take(_ fact: Fact, _ chronicle: Chronicle) throws(Violation) {
