@@ -51,6 +51,11 @@ extension ProblemCode {
             remedy: "List what there is with /kv?prefix=. A plain DELETE of an absent key succeeds.",
             example: "curl $P/kv/absent"),
         entry(
+            .leaseNotFound, "lease_not_found", 404, "Lease not found",
+            cause: "No lease has that id: there never was one, it was revoked, or its time ran out.",
+            remedy: "Ask for a new one with POST /leases?ttl=30s, and renew it within that time.",
+            example: "curl -X POST $P/leases/gone/renew"),
+        entry(
             .memberNotFound, "member_not_found", 404, "Member not found",
             cause: "No member of the cluster has that name.", remedy: "List the members with /members.",
             example: "curl $P/members/nobody"),
@@ -201,5 +206,10 @@ extension ProblemCode {
             .versionNotSupported, "version_not_supported", 505, "HTTP version not supported",
             cause: "The request is not in HTTP/1.0 or HTTP/1.1.", remedy: "Use HTTP/1.1.",
             example: "curl --http2-prior-knowledge $P/version"),
+        entry(
+            .quotaExceeded, "quota_exceeded", 507, "Quota exceeded", retry: .safe,
+            cause: "Leases, locks, queues and the like hold as many entries or bytes as a cluster takes.",
+            remedy: "Let some end, or revoke, release and delete what is not needed.",
+            example: "curl -X POST '$P/leases?ttl=30s'"),
     ]
 }

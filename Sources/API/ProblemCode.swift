@@ -19,6 +19,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case originDenied
     /// There is no such key.
     case keyNotFound
+    /// There is no such lease, or not any more.
+    case leaseNotFound
     /// There is no such member.
     case memberNotFound
     /// No such path.
@@ -81,6 +83,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case outcomeUnknown
     /// The HTTP version is not spoken.
     case versionNotSupported
+    /// There is no room for more of what is agreed upon besides keys.
+    case quotaExceeded
 }
 
 /// Whether a failed write took effect.

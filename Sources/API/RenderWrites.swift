@@ -42,7 +42,7 @@ extension NativeAPI {
                 write(outcome, of: transaction, revision: revision, to: &json)
             }
         case (.refused, _): return render(refused: outcome, plan: plan, context: context)
-        case (.batch, _), (.put, _), (.transaction, _):
+        case (.batch, _), (.put, _), (.transaction, _), (.coordinated, _):
             return problem(
                 .internal, detail: "the outcome does not belong to the request", traits: plan.traits,
                 context: context)
@@ -124,6 +124,7 @@ extension NativeAPI {
                 return Problem(.internal, "the outcome does not belong to the request")
             }
             return Self.problem(reason, of: transaction)
+        case .coordination(let refusal): return Self.problem(refusal)
         case .malformedCommand:
             return Problem(
                 .internal, "the command could not be read when it was applied; nothing was changed")
@@ -211,8 +212,9 @@ extension WritePlan {
         guard let condition, case .operation(let operation) = change else { return "" }
         let wanted: Guard?
         switch operation {
-        case .put(_, _, let guarded, _), .delete(_, let guarded, _, _): wanted = guarded
-        case .deleteRange, .increment, .batch, .compact, .transaction: wanted = nil
+        case .put(_, _, let guarded, _), .delete(_, let guarded, _, _), .leasedPut(_, _, let guarded, _, _):
+            wanted = guarded
+        case .deleteRange, .increment, .batch, .compact, .transaction, .coordinate: wanted = nil
         }
         switch wanted {
         case .revision(Self.noRevision): return ", \(condition.rawValue) named no revision"
@@ -227,8 +229,10 @@ extension WritePlan {
     var key: [UInt8]? {
         guard case .operation(let operation) = change else { return nil }
         switch operation {
-        case .put(let key, _, _, _), .delete(let key, _, _, _), .increment(let key, _): return key
-        case .deleteRange, .batch, .compact, .transaction: return nil
+        case .put(let key, _, _, _), .delete(let key, _, _, _), .increment(let key, _),
+            .leasedPut(let key, _, _, _, _):
+            return key
+        case .deleteRange, .batch, .compact, .transaction, .coordinate: return nil
         }
     }
 }

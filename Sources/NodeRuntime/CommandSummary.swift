@@ -14,6 +14,8 @@ extension Command {
         case .transaction(let transaction):
             "transaction: \(transaction.conditions.count) guards, \(transaction.then.count) or "
                 + "\(transaction.otherwise?.count ?? 0) operations"
+        case .leasedPut(let key, let value, _, _, _): "put \(text(key)) (\(value.count) bytes) under a lease"
+        case .coordinate(let command): "\(command)"
         }
     }
 

@@ -4,6 +4,10 @@ import Primitives
 
 /// The records and times of a checkpoint, as far as they were read.
 struct CheckpointContents: Sendable {
+    /// The version of the format.
+    var version = CheckpointFormat.version
+    /// The last number that coordination gave away.
+    var lastNumber: UInt64 = 0
     /// The header's revision: no record is above it.
     var revision: UInt64 = 0
     /// The oldest change that is kept; revision 0 if there is none.
@@ -12,6 +16,9 @@ struct CheckpointContents: Sendable {
 
     private var items = SortedMap<ByKey>.Builder()
     private var itemCount = 0
+    private var rows = SortedMap<ByKey>.Builder()
+    private var rowCount = 0
+    private var rowBytes = 0
     private var logicalBytes = 0
     /// Superseded versions and marks of deletions, in the order of their keys and revisions.
     nonisolated(unsafe) private var history: [Record] = []
@@ -48,8 +55,26 @@ struct CheckpointContents: Sendable {
         }
     }
 
+    mutating func takeRows(_ reader: inout RawReader) throws(ByteReaderError) {
+        guard version > 1 else { throw .malformed }
+        while unsafe !reader.isAtEnd {
+            let key = try unsafe reader.sized(upTo: Limits.keyBytes)
+            let value = try unsafe reader.sized(upTo: Limits.valueBytes)
+            guard let kind = unsafe key.first, RowKind(rawValue: kind) != nil else { throw .malformed }
+            let record = unsafe Record.make(
+                key: key, value: value, createRevision: .zero, modRevision: .zero, version: 1
+            ).takeRetainedValue()
+            guard rows.append(record) else { throw .malformed }
+            rowCount += 1
+            rowBytes += key.count + value.count
+        }
+    }
+
     private func readRecord(_ reader: inout RawReader) throws(ByteReaderError) -> Record {
-        let keyCount = try unsafe reader.count(upTo: Limits.keyBytes)
+        var keyCount = try unsafe reader.count(upTo: 2 * Limits.keyBytes + 1)
+        let isLeased = version > 1 && keyCount & 1 == 1
+        if version > 1 { keyCount >>= 1 }
+        guard keyCount <= Limits.keyBytes else { throw .malformed }
         let valueCount = try unsafe reader.count(upTo: Limits.valueBytes)
         let version = try unsafe reader.varint()
         let modRevision = try unsafe reader.varint()
@@ -57,10 +82,13 @@ struct CheckpointContents: Sendable {
         guard keyCount > 0, modRevision > 0, modRevision <= revision, age <= modRevision,
             version > 0 ? age < modRevision : age == modRevision && valueCount == 0
         else { throw .malformed }
+        let key = unsafe try reader.raw(keyCount)
+        let value = unsafe try reader.raw(valueCount)
+        let lease = unsafe isLeased ? try reader.sized(upTo: Limits.leaseIDBytes) : nil
+        guard unsafe lease?.isEmpty != true else { throw .malformed }
         return unsafe Record.make(
-            key: try reader.raw(keyCount), value: try reader.raw(valueCount),
-            createRevision: Revision(modRevision - age), modRevision: Revision(modRevision),
-            version: version
+            key: key, value: value, createRevision: Revision(modRevision - age),
+            modRevision: Revision(modRevision), version: version, lease: lease
         ).takeRetainedValue()
     }
 
@@ -91,6 +119,9 @@ struct CheckpointContents: Sendable {
             unsafe try reader.varint() == UInt64(history.count),
             try unsafe reader.varint() == UInt64(changeCount)
         else { throw .malformed }
+        if version > 1 {
+            guard try unsafe reader.varint() == UInt64(rowCount) else { throw .malformed }
+        }
         let told = try unsafe reader.fixed(UInt64.self)
         guard told == file || isPlanted(.checkpointUnchecked) else { throw .malformed }
     }
@@ -117,6 +148,9 @@ struct CheckpointContents: Sendable {
         keyspace.historyBytes = historyBytes
         keyspace.historyCount = unsafe history.count
         keyspace.current = items.finish()
+        keyspace.coordination.rows = rows.finish()
+        keyspace.coordination.byteCount = rowBytes
+        keyspace.coordination.lastNumber = lastNumber
         guard var changes = unsafe joinChanges(&keyspace) else { return nil }
         unsafe changes.sort { a, b in
             if unsafe a.revision != b.revision { return unsafe a.revision < b.revision }

@@ -36,7 +36,9 @@ public enum CheckpointError: Error, Equatable, Sendable {
 
 enum CheckpointFormat {
     static let magic = Array("PARLEYCK".utf8)
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
+    /// The oldest version that is still read: it knew neither leases nor rows of coordination.
+    static let oldestVersion: UInt32 = 1
     static let frameCount = 12
     /// A block ends after the record with which it reaches this.
     static let blockCount = 256 << 10
@@ -48,6 +50,7 @@ enum CheckpointFormat {
         case history = 3
         case times = 4
         case footer = 5
+        case rows = 6
     }
 }
 

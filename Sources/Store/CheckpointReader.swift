@@ -89,7 +89,7 @@ public struct CheckpointReader: Sendable {
         switch (lastKind, kind) {
         case (nil, .header), (.header, .items), (.header, .history), (.header, .times), (.items, .items),
             (.items, .history), (.items, .times), (.history, .history), (.history, .times),
-            (.times, .footer):
+            (.times, .rows), (.rows, .rows), (.times, .footer), (.rows, .footer):
             true
         default: false
         }
@@ -105,6 +105,7 @@ public struct CheckpointReader: Sendable {
             case .items: try unsafe contents.takeItems(&reader)
             case .history: try unsafe contents.takeHistory(&reader)
             case .times: try unsafe contents.takeTimes(&reader)
+            case .rows: try unsafe contents.takeRows(&reader)
             case .footer: try unsafe contents.checkFooter(&reader, file: file)
             }
             try unsafe reader.expectEnd()
@@ -117,7 +118,10 @@ public struct CheckpointReader: Sendable {
 
     private mutating func takeHeader(_ reader: inout RawReader) throws {
         let version: UInt32 = try unsafe reader.fixed()
-        guard version == CheckpointFormat.version else { throw CheckpointError.unknownVersion(version) }
+        guard version >= CheckpointFormat.oldestVersion, version <= CheckpointFormat.version else {
+            throw CheckpointError.unknownVersion(version)
+        }
+        contents.version = version
         let header = unsafe CheckpointHeader(
             cluster: ClusterID(try reader.fixed()), group: GroupID(try reader.varint()),
             index: LogIndex(try reader.varint()), term: Term(try reader.varint()),
@@ -132,6 +136,7 @@ public struct CheckpointReader: Sendable {
         contents.revision = header.revision.rawValue
         contents.oldestRevision = try unsafe reader.varint()
         contents.oldestKey = unsafe [UInt8](try reader.sized(upTo: Limits.keyBytes))
+        if version > 1 { contents.lastNumber = try unsafe reader.varint() }
         self.header = header
     }
 }

@@ -5,7 +5,7 @@ public import Primitives
 /// Equal states give equal bytes. The writer is a value that holds its copy of the keyspace; hand it to
 /// whichever thread has the time.
 public struct CheckpointWriter: Sendable {
-    private enum Stage { case header, items, history, times, footer, done }
+    private enum Stage { case header, items, history, times, rows, footer, done }
 
     private let keyspace: Keyspace
     private let header: CheckpointHeader
@@ -43,13 +43,21 @@ public struct CheckpointWriter: Sendable {
             stage = .times
             return next()
         case .times:
-            stage = .footer
+            stage = .rows
+            lastKey = []
             let events = keyspace.events
             return block(.times) { CheckpointWriter.write(events, into: &$0) }
+        case .rows:
+            if let chunk = rowBlock() { return chunk }
+            stage = .footer
+            return next()
         case .footer:
             stage = .done
             let file = chain.file.value
-            let counts = [keyspace.current.count, keyspace.historyCount, keyspace.events.count]
+            let counts = [
+                keyspace.current.count, keyspace.historyCount, keyspace.events.count,
+                keyspace.coordination.count,
+            ]
             return block(.footer) { writer in
                 for count in counts { writer.varint(UInt64(count)) }
                 writer.fixed(file)
@@ -96,6 +104,24 @@ public struct CheckpointWriter: Sendable {
         return chunk
     }
 
+    /// A block of rows of coordination after the last one written, nil if there are no more.
+    private mutating func rowBlock() -> [UInt8]? {
+        var lastRecord: Record?
+        let (rows, key) = (keyspace.coordination.rows, lastKey + (lastKey.isEmpty ? [] : [0]))
+        let chunk = block(.rows) { writer in
+            unsafe key.withUnsafeBytes { start in
+                unsafe rows.scan(from: Place(start), to: nil) { record in
+                    unsafe writer.sized(record.key)
+                    unsafe writer.sized(record.value)
+                    lastRecord = record
+                    return writer.count < CheckpointFormat.blockCount
+                }
+            }
+        }
+        if let lastRecord { lastKey = unsafe [UInt8](lastRecord.key) }
+        return chunk
+    }
+
     /// A block of superseded versions and marks of deletions after the last one written, nil if there are no
     /// more.
     private mutating func historyBlock() -> [UInt8]? {
@@ -113,13 +139,14 @@ public struct CheckpointWriter: Sendable {
 
     private static func write(_ record: Record, into writer: inout ByteWriter) {
         let (created, changed) = (record.createRevision, record.modRevision)
-        writer.varint(UInt64(record.keyCount))
+        writer.varint(UInt64(record.keyCount) << 1 | (record.leaseCount > 0 ? 1 : 0))
         writer.varint(UInt64(record.valueCount))
         writer.varint(record.version)
         writer.varint(changed.rawValue)
         writer.varint(changed - created)
         unsafe writer.raw(record.key)
         unsafe writer.raw(record.value)
+        if record.leaseCount > 0 { unsafe writer.sized(record.lease) }
     }
 
     /// Frames what `body` writes; nil if it writes nothing, except for times, of which there may be none.
@@ -160,5 +187,6 @@ extension CheckpointHeader {
         let oldest = keyspace.events.first
         writer.counter(oldest?.revision ?? .zero)
         writer.sized(oldest.map { unsafe Row($0.record).key } ?? [])
+        writer.varint(keyspace.coordination.lastNumber)
     }
 }

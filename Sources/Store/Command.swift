@@ -10,7 +10,8 @@ public import Primitives
 /// | 1 | 16 | request id, high and low half, little-endian |
 /// | 17 | 8 | the leader's time, milliseconds since 1970, little-endian |
 /// | 25 | sized | principal, UTF-8 |
-/// | then | 1 | operation: 1 put, 2 delete, 3 delete range, 4 increment, 5 batch, 6 compact, 7 transaction |
+/// | then | 1 | operation: 1 put, 2 delete, 3 delete range, 4 increment, 5 batch, 6 compact, 7 transaction,
+/// | | | 8 put under a lease, 9 coordination |
 /// | then | | the operation's fields, to the end |
 public struct Command: Sendable, Equatable {
     /// Identifies the client's request.
@@ -69,6 +70,32 @@ public struct Command: Sendable, Equatable {
     }
 }
 
+extension LeaseChoice {
+    func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .existing(let id):
+            writer.byte(1)
+            writer.string(id)
+        case .kept: writer.byte(2)
+        case .own(let milliseconds):
+            writer.byte(3)
+            writer.signed(milliseconds)
+        }
+    }
+
+    init(reading reader: inout ByteReader) throws(ByteReaderError) {
+        switch try reader.byte() {
+        case 1: self = .existing(try reader.string())
+        case 2: self = .kept
+        case 3:
+            let milliseconds = try reader.signed()
+            guard milliseconds > 0 else { throw .malformed }
+            self = .own(milliseconds: milliseconds)
+        default: throw .malformed
+        }
+    }
+}
+
 /// The bytes are not those of a command.
 public enum CommandError: Error, Equatable, Sendable {
     /// They end too early, hold what the encoder never writes, or break the format's limits.
@@ -88,18 +115,22 @@ enum OperationCode: UInt8 {
     case batch = 5
     case compact = 6
     case transaction = 7
+    case leasedPut = 8
+    case coordinate = 9
 }
 
 extension Operation {
     /// About how many bytes the keys and values have.
     var payloadCount: Int {
         switch self {
-        case .put(let key, let value, _, _): key.count + value.count
+        case .put(let key, let value, _, _), .leasedPut(let key, let value, _, _, _):
+            key.count + value.count
         case .batch(let puts, _): puts.reduce(0) { $0 + $1.key.count + $1.value.count + 8 }
         case .delete(let key, _, _, _), .increment(let key, _): key.count
         case .deleteRange(let range): range.start.count + (range.end?.count ?? 0)
         case .compact: 0
         case .transaction(let transaction): transaction.payloadCount
+        case .coordinate: 64
         }
     }
 
@@ -137,6 +168,15 @@ extension Operation {
         case .transaction(let transaction):
             writer.byte(OperationCode.transaction.rawValue)
             transaction.encode(into: &writer)
+        case .leasedPut(let key, let value, let condition, let returnPrevious, let lease):
+            writer.byte(OperationCode.leasedPut.rawValue)
+            encode(condition, flags: returnPrevious ? 4 : 0, into: &writer)
+            writer.sized(key)
+            writer.sized(value)
+            lease.encode(into: &writer)
+        case .coordinate(let command):
+            writer.byte(OperationCode.coordinate.rawValue)
+            command.encode(into: &writer)
         }
     }
 

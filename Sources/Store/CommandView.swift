@@ -62,6 +62,8 @@ import Primitives
     case batch([PutView], createOnly: Bool)
     case compact(Revision)
     case transaction(Transaction)
+    case leasedPut(PutView, guard: Guard?, returnPrevious: Bool, lease: LeaseChoice)
+    case coordinate(CoordinationCommand)
 
     init(_ code: OperationCode, _ reader: inout RawReader) throws(ByteReaderError) {
         switch code {
@@ -92,7 +94,30 @@ import Primitives
             unsafe self = unsafe .compact(Revision(try reader.varint()))
         case .transaction:
             unsafe self = .transaction(try unsafe Transaction(&reader))
+        case .leasedPut:
+            let (condition, flags) = try unsafe OperationView.readGuard(&reader, flags: 4)
+            let put = try unsafe OperationView.readPut(&reader)
+            unsafe self = unsafe .leasedPut(
+                put, guard: condition, returnPrevious: flags & 4 != 0,
+                lease: try OperationView.readRest(&reader) { rest throws(ByteReaderError) in
+                    try LeaseChoice(reading: &rest)
+                })
+        case .coordinate:
+            unsafe self = .coordinate(
+                try unsafe OperationView.readRest(&reader) { rest throws(ByteReaderError) in
+                    try CoordinationCommand(reading: &rest)
+                })
         }
+    }
+
+    /// Reads what is left, to the end, as the one thing that it is.
+    private static func readRest<Value>(
+        _ reader: inout RawReader, _ read: (inout ByteReader) throws(ByteReaderError) -> Value
+    ) throws(ByteReaderError) -> Value {
+        var rest = unsafe ByteReader([UInt8](try reader.raw(reader.count)))
+        let value = try read(&rest)
+        try rest.expectEnd()
+        return value
     }
 
     private static func readKey(_ reader: inout RawReader) throws(ByteReaderError) -> UnsafeRawBufferPointer {
@@ -139,6 +164,11 @@ import Primitives
                 createOnly: createOnly)
         case .compact(let revision): .compact(revision)
         case .transaction(let transaction): .transaction(transaction)
+        case .leasedPut(let put, let condition, let returnPrevious, let lease):
+            unsafe .leasedPut(
+                key: [UInt8](put.key), value: [UInt8](put.value), guard: condition,
+                returnPrevious: returnPrevious, lease: lease)
+        case .coordinate(let command): .coordinate(command)
         }
     }
 }

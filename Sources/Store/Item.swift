@@ -12,16 +12,20 @@ public struct Item: Sendable, Equatable {
     public let modRevision: Revision
     /// How many times the key was written since it was made; the first write is 1.
     public let version: UInt64
+    /// The id of the lease that the key ends with.
+    public let lease: String?
 
     /// Makes an item.
     public init(
-        key: [UInt8], value: [UInt8], createRevision: Revision, modRevision: Revision, version: UInt64
+        key: [UInt8], value: [UInt8], createRevision: Revision, modRevision: Revision, version: UInt64,
+        lease: String? = nil
     ) {
         self.key = key
         self.value = value
         self.createRevision = createRevision
         self.modRevision = modRevision
         self.version = version
+        self.lease = lease
     }
 }
 

@@ -27,12 +27,13 @@ extension Keyspace {
     private mutating func carryOut(_ command: consuming CommandView) -> Outcome {
         lastTime = unsafe max(lastTime, command.time)
         let before = events.count
-        let outcome = unsafe carryOut(command.operation)
+        let id = unsafe command.requestID
+        let outcome = unsafe carryOut(command.operation, id: id)
         freeHistory(added: events.count - before)
         return outcome
     }
 
-    private mutating func carryOut(_ operation: consuming OperationView) -> Outcome {
+    private mutating func carryOut(_ operation: consuming OperationView, id: RequestID) -> Outcome {
         switch unsafe consume operation {
         case .put(let put, let condition, let returnPrevious):
             return unsafe self.put(put, condition, returnPrevious: returnPrevious)
@@ -48,6 +49,10 @@ extension Keyspace {
             return compact(target)
         case .transaction(let transaction):
             return carryOut(transaction)
+        case .leasedPut(let put, let condition, let returnPrevious, let lease):
+            return unsafe self.put(put, condition, returnPrevious: returnPrevious, lease: lease)
+        case .coordinate(let command):
+            return carryOut(command, id: id, term: appliedTerm)
         }
     }
 
@@ -64,6 +69,34 @@ extension Keyspace {
             PutOutcome(
                 revision: revision, createRevision: written.createRevision,
                 version: written.version, previous: previous))
+    }
+
+    private mutating func put(
+        _ put: PutView, _ condition: Guard?, returnPrevious: Bool, lease: LeaseChoice
+    ) -> Outcome {
+        if let condition, let refusal = unsafe refusal(of: condition, for: put.key) {
+            return .refused(refusal)
+        }
+        let id: String?
+        switch lease {
+        case .existing(let name):
+            guard self.lease(name) != nil else { return .refused(.coordination(.leaseNotFound(name))) }
+            id = name
+        case .kept: id = unsafe current.find(Place(put.key)).flatMap { unsafe Row($0).lease }
+        case .own(let milliseconds):
+            guard hasRoom else { return .refused(.coordination(.full)) }
+            id = grantLease(LeaseTerms(timeToLive: milliseconds), isPrivate: true).id
+        }
+        revision = revision.next
+        var text = id ?? ""
+        let written = text.withUTF8 { lease in
+            unsafe write(key: put.key, value: put.value, lease: UnsafeRawBufferPointer(lease))
+        }
+        let previous = unsafe returnPrevious ? written.old.map { unsafe Row($0).item } : nil
+        return .put(
+            PutOutcome(
+                revision: revision, createRevision: written.createRevision, version: written.version,
+                previous: previous, lease: id))
     }
 
     mutating func delete(
@@ -185,31 +218,38 @@ extension Keyspace {
     }
 
     /// What became of a key, and the version before, which is in history now.
-    @safe private struct Written {
+    @safe struct Written {
         let createRevision: Revision
         let version: UInt64
         let old: Unmanaged<Record>?
     }
 
-    /// Writes a value at ``revision``, which the caller has raised.
-    private mutating func write(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Written {
+    /// Writes a value at ``revision``, which the caller has raised, under the lease with this id, or none.
+    mutating func write(
+        key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer,
+        lease: UnsafeRawBufferPointer? = nil
+    ) -> Written {
         let spot = unsafe current.spot(at: Place(key))
         let old = unsafe current.element(at: spot)
         var (createRevision, version) = (revision, UInt64(1))
+        var oldLease: String?
         logicalBytes += value.count
         if let old = unsafe old {
             unsafe old._withUnsafeGuaranteedRef { old in
                 createRevision = old.createRevision
                 version = old.version + 1
                 logicalBytes -= old.valueCount
+                if old.leaseCount > 0 { oldLease = unsafe String(decoding: old.lease, as: UTF8.self) }
                 keep(old)
             }
         } else {
             logicalBytes += key.count
         }
         let record = unsafe Record.make(
-            key: key, value: value, createRevision: createRevision, modRevision: revision, version: version)
+            key: key, value: value, createRevision: createRevision, modRevision: revision,
+            version: version, lease: lease)
         unsafe current.put(record, at: spot)
+        if unsafe oldLease != nil || lease != nil { unsafe moveKey(key, from: oldLease, to: lease) }
         // A key that was deleted has the mark of that before it.
         let mark = unsafe old == nil && deleted.count > 0 ? deleted.remove(at: Place(key)) : nil
         unsafe events.append(
@@ -218,15 +258,30 @@ extension Keyspace {
         return unsafe Written(createRevision: createRevision, version: version, old: old)
     }
 
-    /// Deletes a key that exists at ``revision``, which the caller has raised.
-    private mutating func erase(_ key: UnsafeRawBufferPointer) -> Unmanaged<Record> {
-        let tombstone = unsafe Record.tombstone(key: key, modRevision: revision)
+    private mutating func moveKey(
+        _ key: UnsafeRawBufferPointer, from old: String?, to new: UnsafeRawBufferPointer?
+    ) {
+        let new = unsafe new.map { unsafe String(decoding: $0, as: UTF8.self) } ?? ""
+        if let old, old != new { unsafe detach(key, fromLease: old) }
+        if !new.isEmpty { unsafe coordination.set(RowKey(.leasedKey, new, key)) }
+    }
+
+    /// Deletes a key that exists at ``revision``, which the caller has raised; `cause` is the lease whose end
+    /// is the cause.
+    mutating func erase(_ key: UnsafeRawBufferPointer, cause: String? = nil) -> Unmanaged<Record> {
+        var cause = cause ?? ""
+        let tombstone = cause.withUTF8 {
+            unsafe Record.tombstone(key: key, modRevision: revision, cause: UnsafeRawBufferPointer($0))
+        }
         let old = unsafe current.removeExisting(at: Place(key))
         unsafe deleted.put(tombstone, at: deleted.spot(at: Place(key)))
         unsafe events.append(
             revision: revision, time: lastTime, record: tombstone, superseded: old, isDelete: true)
         unsafe old._withUnsafeGuaranteedRef { old in
             logicalBytes -= old.keyCount + old.valueCount
+            if old.leaseCount > 0 {
+                unsafe detach(key, fromLease: String(decoding: old.lease, as: UTF8.self))
+            }
             keep(old)
         }
         unsafe tombstone._withUnsafeGuaranteedRef { keep($0) }

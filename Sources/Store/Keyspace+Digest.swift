@@ -24,6 +24,7 @@ struct WordHash: Sendable, Equatable {
         add(record.version)
         unsafe add(record.key)
         unsafe add(record.value)
+        if record.leaseCount > 0 { unsafe add(record.lease) }
     }
 }
 
@@ -56,6 +57,11 @@ extension Keyspace {
             hash.add(event.revision.rawValue)
             hash.add(UInt64(bitPattern: event.time.milliseconds))
             unsafe event.record._withUnsafeGuaranteedRef { unsafe hash.add($0.key) }
+        }
+        hash.add(coordination.lastNumber)
+        unsafe coordination.rows.scan(from: start, to: nil) { record in
+            hash.add(record)
+            return true
         }
         return hash.value
     }

@@ -32,6 +32,9 @@ public struct Keyspace: Sendable {
     /// versions that they superseded.
     var events = EventLog()
 
+    /// What is agreed upon besides keys and values.
+    public internal(set) var coordination: Coordination
+
     /// An empty store.
     public init(limits: Limits = Limits()) {
         self.init(limits: limits, leafCapacity: 64, innerCapacity: 64)
@@ -42,6 +45,12 @@ public struct Keyspace: Sendable {
         self.limits = limits
         current = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
         deleted = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
+        coordination = Coordination(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
+    }
+
+    /// Takes out what happened to coordination since it was taken out last.
+    public mutating func takeNews() -> [Coordination.News] {
+        coordination.news.isEmpty ? [] : coordination.takeNews()
     }
 
     /// How many keys there are.

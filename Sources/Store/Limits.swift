@@ -22,4 +22,15 @@ public struct Limits: Sendable, Equatable {
     public static let valueBytes = 16 << 20
     /// No batch has more writes than this; a limit of the binary format.
     public static let batchCount = 65_536
+    /// No lease's id is longer than this, in bytes; a limit of the records.
+    public static let leaseIDBytes = 100
+    /// Coordination holds no more rows than this: what would add to them is refused.
+    public static let coordinationRows = 4_000_000
+    /// Coordination holds no more bytes than this: what would add to them is refused.
+    public static let coordinationBytes = 1 << 30
+
+    /// Whether a text can be a lease's id: 1 to ``leaseIDBytes`` bytes, without control characters.
+    public static func isLeaseID(_ id: String) -> Bool {
+        !id.isEmpty && id.utf8.count <= leaseIDBytes && id.utf8.allSatisfy { $0 > 31 && $0 != 127 }
+    }
 }

@@ -40,6 +40,20 @@ public enum Operation: Sendable, Equatable {
     case compact(Revision)
     /// Reads and writes that depend on conditions.
     case transaction(Transaction)
+    /// Writes a value under a lease.
+    case leasedPut(key: [UInt8], value: [UInt8], guard: Guard?, returnPrevious: Bool, lease: LeaseChoice)
+    /// Whatever is not about keys and values.
+    case coordinate(CoordinationCommand)
+}
+
+/// The lease that a key is put under.
+public enum LeaseChoice: Sendable, Equatable {
+    /// The one with this id.
+    case existing(String)
+    /// The one that it is under already, if any.
+    case kept
+    /// One of its own, of so many milliseconds, which ends when the key is deleted or written again.
+    case own(milliseconds: Int64)
 }
 
 /// What a put did.
@@ -54,13 +68,19 @@ public struct PutOutcome: Sendable, Equatable {
     public var created: Bool { version == 1 }
     /// What was there before, if asked for.
     public let previous: Item?
+    /// The lease that the key is under.
+    public let lease: String?
 
     /// Makes the outcome.
-    public init(revision: Revision, createRevision: Revision, version: UInt64, previous: Item? = nil) {
+    public init(
+        revision: Revision, createRevision: Revision, version: UInt64, previous: Item? = nil,
+        lease: String? = nil
+    ) {
         self.revision = revision
         self.createRevision = createRevision
         self.version = version
         self.previous = previous
+        self.lease = lease
     }
 }
 
@@ -86,6 +106,8 @@ public enum Outcome: Sendable, Equatable {
     case compacted(Revision)
     /// A transaction chose a branch and carried it out; the revision is unchanged if nothing was written.
     case transaction(TransactionOutcome, revision: Revision)
+    /// What a command that is not about keys and values did.
+    case coordinated(CoordinationOutcome)
     /// Nothing was changed.
     case refused(Refusal)
 }
@@ -106,6 +128,8 @@ public enum Refusal: Error, Sendable, Equatable {
     case futureRevision(current: Revision)
     /// A transaction can't be carried out.
     case transaction(TransactionRefusal)
+    /// What is not about keys and values can't be carried out.
+    case coordination(CoordinationRefusal)
     /// The bytes are not those of a command, or its key or value breaks the format's limits.
     case malformedCommand
 }

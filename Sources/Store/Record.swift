@@ -12,8 +12,12 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
         let createRevision, modRevision: UInt64
         /// Zero marks a deletion.
         let version: UInt64
-        let valueCount: UInt32
+        /// The length of the value in the lower 25 bits, that of the lease's id in the others.
+        let counts: UInt32
         let keyCount: UInt16
+
+        var valueCount: Int { Int(counts & 0x1ff_ffff) }
+        var leaseCount: Int { Int(counts >> 25) }
     }
 
     /// How many bytes stand before the key.
@@ -22,17 +26,20 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
     /// What a record costs besides its bytes: object header, numbers, allocator, slot in a map.
     static let overhead = 72
 
-    /// Copies key and value into a new record. Both must keep to the limits of the format. Whoever calls owns
-    /// the reference, and passes it on without counting it once more.
+    /// Copies key, value and the lease's id into a new record. All must keep to the limits of the format.
+    /// Whoever calls owns the reference, and passes it on without counting it once more.
     static func make(
         key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, createRevision: Revision,
-        modRevision: Revision, version: UInt64
+        modRevision: Revision, version: UInt64, lease: UnsafeRawBufferPointer? = nil
     ) -> Unmanaged<Record> {
-        precondition(key.count <= Limits.keyBytes && value.count <= Limits.valueBytes)
-        let buffer = Record.create(minimumCapacity: key.count + value.count) { _ in
+        let leaseCount = unsafe lease?.count ?? 0
+        precondition(
+            key.count <= Limits.keyBytes && value.count <= Limits.valueBytes
+                && leaseCount <= Limits.leaseIDBytes)
+        let buffer = Record.create(minimumCapacity: key.count + value.count + leaseCount) { _ in
             Header(
                 createRevision: createRevision.rawValue, modRevision: modRevision.rawValue, version: version,
-                valueCount: UInt32(value.count), keyCount: UInt16(key.count))
+                counts: UInt32(leaseCount) << 25 | UInt32(value.count), keyCount: UInt16(key.count))
         }
         unsafe buffer.withUnsafeMutablePointerToElements { bytes in
             let bytes = UnsafeMutableRawPointer(bytes)
@@ -40,15 +47,20 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
             if let start = value.baseAddress {
                 unsafe (bytes + key.count).copyMemory(from: start, byteCount: value.count)
             }
+            if let start = unsafe lease?.baseAddress {
+                unsafe (bytes + key.count + value.count).copyMemory(from: start, byteCount: leaseCount)
+            }
         }
         return unsafe Unmanaged.fromOpaque(Unmanaged.passRetained(buffer).toOpaque())
     }
 
-    /// The mark of a deletion.
-    static func tombstone(key: UnsafeRawBufferPointer, modRevision: Revision) -> Unmanaged<Record> {
+    /// The mark of a deletion, with the lease whose end has caused it.
+    static func tombstone(
+        key: UnsafeRawBufferPointer, modRevision: Revision, cause: UnsafeRawBufferPointer? = nil
+    ) -> Unmanaged<Record> {
         unsafe make(
             key: key, value: UnsafeRawBufferPointer(start: nil, count: 0), createRevision: .zero,
-            modRevision: modRevision, version: 0)
+            modRevision: modRevision, version: 0, lease: cause)
     }
 
     /// `header`, read without the checks of exclusive access that a property of an object is subject to:
@@ -61,10 +73,11 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
     var modRevision: Revision { Revision(numbers.modRevision) }
     var version: UInt64 { numbers.version }
     var keyCount: Int { Int(numbers.keyCount) }
-    var valueCount: Int { Int(numbers.valueCount) }
+    var valueCount: Int { numbers.valueCount }
+    var leaseCount: Int { numbers.leaseCount }
     var isTombstone: Bool { version == 0 }
     /// What the record costs in memory, about.
-    var cost: Int { keyCount + valueCount + Record.overhead }
+    var cost: Int { keyCount + valueCount + leaseCount + Record.overhead }
 
     /// The key's bytes; valid while the record is.
     var key: UnsafeRawBufferPointer {
@@ -77,7 +90,17 @@ final class Record: ManagedBuffer<Record.Header, UInt8> {
     var value: UnsafeRawBufferPointer {
         unsafe withUnsafeMutablePointers { header, bytes in
             unsafe UnsafeRawBufferPointer(
-                start: bytes + Int(header.pointee.keyCount), count: Int(header.pointee.valueCount))
+                start: bytes + Int(header.pointee.keyCount), count: header.pointee.valueCount)
+        }
+    }
+
+    /// The bytes of the id of the lease that the version ends with, or that ended the key; empty if there is
+    /// none. Valid while the record is.
+    var lease: UnsafeRawBufferPointer {
+        unsafe withUnsafeMutablePointers { header, bytes in
+            unsafe UnsafeRawBufferPointer(
+                start: bytes + Int(header.pointee.keyCount) + header.pointee.valueCount,
+                count: header.pointee.leaseCount)
         }
     }
 }
@@ -114,11 +137,18 @@ public struct Row: Sendable {
     /// How many times the key was written since it was made; zero for the mark of a deletion.
     public var version: UInt64 { unsafe record.version }
 
+    /// The id of the lease that the key ends with; of a deletion, that of the lease whose end has caused it.
+    public var lease: String? {
+        unsafe Unmanaged.passUnretained(record)._withUnsafeGuaranteedRef { record in
+            record.leaseCount == 0 ? nil : unsafe String(decoding: record.lease, as: UTF8.self)
+        }
+    }
+
     /// A copy of everything.
     public var item: Item {
         Item(
-            key: key, value: value, createRevision: createRevision, modRevision: modRevision, version: version
-        )
+            key: key, value: value, createRevision: createRevision, modRevision: modRevision,
+            version: version, lease: lease)
     }
 
     /// Appends the key to `output`.

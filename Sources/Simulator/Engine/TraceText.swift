@@ -192,6 +192,9 @@ extension TraceText {
                 + (createOnly ? " (create only)" : "")
         case .compact(let revision): "compact \(revision)"
         case .transaction(let transaction): "\(transaction)"
+        case .leasedPut(let key, let value, let condition, _, let lease):
+            "put \(text(key)) = \(text(value)) under \(lease)\(condition.map { " if \($0)" } ?? "")"
+        case .coordinate(let command): "\(command)"
         }
     }
 
@@ -204,6 +207,7 @@ extension TraceText {
         case .compacted(let revision): "compacted \(revision)"
         case .transaction(let outcome, let revision):
             "\(outcome.succeeded ? "then" : "else") at \(revision): \(outcome.results)"
+        case .coordinated(let outcome): "\(outcome)"
         case .refused(let refusal): "refused by the store: \(refusal)"
         }
     }

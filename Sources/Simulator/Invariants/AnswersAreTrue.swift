@@ -102,7 +102,7 @@ extension Outcome {
         case .deleted(_, let revision, _), .incremented(_, let revision, _), .batch(_, let revision),
             .transaction(_, let revision):
             revision
-        case .compacted, .refused: nil
+        case .compacted, .coordinated, .refused: nil
         }
     }
 }

@@ -92,7 +92,8 @@ extension Store.Operation {
         case .increment(let key, let amount): .increment(key, by: amount)
         case .batch(let puts, let createOnly):
             .batch(puts.map { HistoryOperation.Put(key: $0.key, value: $0.value) }, createOnly: createOnly)
-        case .compact, .transaction: preconditionFailure("no part of a history: \(self)")
+        case .compact, .transaction, .leasedPut, .coordinate:
+            preconditionFailure("no part of a history: \(self)")
         }
     }
 }
@@ -114,6 +115,7 @@ extension Outcome {
             }
             let hasWritten = results.contains { $0 != .exists }
             return .ok(.batch(told), at: hasWritten ? nil : revision)
+        case .coordinated: preconditionFailure("no part of a history: \(self)")
         case .compacted(let revision), .transaction(_, let revision): return .ok(.deleted(0), at: revision)
         case .refused(let refusal): return .ok(.refused(refusal.recorded))
         }
@@ -127,7 +129,7 @@ extension Refusal {
         case .keyNotFound: .notFound
         case .notAnInteger: .notAnInteger
         case .overflow: .overflow
-        case .compacted, .futureRevision, .transaction, .malformedCommand:
+        case .compacted, .futureRevision, .transaction, .coordination, .malformedCommand:
             preconditionFailure("no client asks for what is refused so: \(self)")
         }
     }

@@ -1,0 +1,17 @@
+// What can't be done with leases and whatever else is agreed upon besides keys, as problems.
+
+import Store
+
+extension NativeAPI {
+    /// Why a command of coordination changed nothing, as a problem.
+    static func problem(_ refusal: CoordinationRefusal) -> Problem {
+        switch refusal {
+        case .leaseNotFound(let id):
+            Problem(.leaseNotFound, "there is no lease '\(id)'").with("lease", .text(id))
+        case .leaseExists(let id):
+            Problem(.alreadyExists, "there is a lease '\(id)' already").with("lease", .text(id))
+        case .full:
+            Problem(.quotaExceeded, "leases, locks, queues and the like have no room for more")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import Primitives
+
+// The commands of coordination and their binary form, a part of that of commands:
+//
+//   family (1 timers, 2 leases), then the family's own form
+
+/// What a command does to the state besides keys and values.
+public enum CoordinationCommand: Sendable, Equatable {
+    /// What the leader says about timers.
+    case timers(TimerCommand)
+    /// What is done with leases.
+    case lease(LeaseCommand)
+    /// Whoever sent this request no longer waits for its outcome, nor wants what came of it: it gives up its
+    /// place in a queue, or gives back what it holds.
+    case abandon(RequestID)
+
+    private enum Family: UInt8 {
+        case timers = 1
+        case lease = 2
+        case abandon = 3
+    }
+
+    func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .timers(let command):
+            writer.byte(Family.timers.rawValue)
+            command.encode(into: &writer)
+        case .lease(let command):
+            writer.byte(Family.lease.rawValue)
+            command.encode(into: &writer)
+        case .abandon(let request):
+            writer.byte(Family.abandon.rawValue)
+            writer.fixed(request.high)
+            writer.fixed(request.low)
+        }
+    }
+
+    init(reading reader: inout ByteReader) throws(ByteReaderError) {
+        switch Family(rawValue: try reader.byte()) {
+        case .timers: self = .timers(try TimerCommand(reading: &reader))
+        case .lease: self = .lease(try LeaseCommand(reading: &reader))
+        case .abandon:
+            self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
+        case nil: throw .malformed
+        }
+    }
+}
+
+/// What a command of coordination did. Every replica gets the same.
+public enum CoordinationOutcome: Sendable, Equatable {
+    /// So many of the named timers still ran.
+    case timers(Int)
+    /// What became of a lease.
+    case lease(LeaseOutcome)
+    /// Whether the request that was given up still waited or held something.
+    case abandoned(Bool)
+}
+
+/// Why a command of coordination changed nothing.
+public enum CoordinationRefusal: Sendable, Equatable {
+    /// There is no lease with this id.
+    case leaseNotFound(String)
+    /// There is a lease with this id already.
+    case leaseExists(String)
+    /// There is no room for more: see ``Limits/coordinationRows``.
+    case full
+}
+
+extension Keyspace {
+    /// Carries out a command of coordination that stands in the log in an entry of `term`.
+    mutating func carryOut(_ command: CoordinationCommand, id: RequestID, term: Term) -> Outcome {
+        switch command {
+        case .timers(let command): carryOut(command, term: term)
+        case .lease(let command): carryOut(command)
+        case .abandon(let request): .coordinated(.abandoned(abandon(request)))
+        }
+    }
+
+    private mutating func abandon(_ request: RequestID) -> Bool {
+        guard let row = coordination.row(of: request) else { return false }
+        switch row.kind {
+        case .timer, .lease, .leasedKey, .leasedHold, .request: preconditionFailure("nothing waits in \(row)")
+        }
+    }
+
+    /// Carries out what the leader says about timers. An entry of another term than the one that the command
+    /// names was proposed by somebody else than who measured the time: it does nothing.
+    private mutating func carryOut(_ command: TimerCommand, term: Term) -> Outcome {
+        switch command {
+        case .fire(let leader, let numbers):
+            guard leader == term else { return .coordinated(.timers(0)) }
+            var count = 0
+            var expired: [String] = []
+            for number in numbers {
+                guard let target = coordination.takeFired(number) else { continue }
+                count += 1
+                switch target {
+                case .lease(let id): expired.append(id)
+                }
+            }
+            _ = endLeases(expired)
+            return .coordinated(.timers(count))
+        case .elapsed(let leader, let left):
+            guard leader == term else { return .coordinated(.timers(0)) }
+            coordination.note(left)
+            return .coordinated(.timers(left.count))
+        }
+    }
+}
+
+extension TimerCommand {
+    func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .fire(let term, let numbers):
+            writer.byte(1)
+            writer.counter(term)
+            writer.varint(UInt64(numbers.count))
+            for number in numbers { writer.varint(number) }
+        case .elapsed(let term, let left):
+            writer.byte(2)
+            writer.counter(term)
+            writer.varint(UInt64(left.count))
+            for left in left {
+                writer.varint(left.number)
+                writer.signed(left.milliseconds)
+            }
+        }
+    }
+
+    init(reading reader: inout ByteReader) throws(ByteReaderError) {
+        let kind = try reader.byte()
+        let term: Term = try reader.counter()
+        let count = try reader.count()
+        guard count <= Self.mostTimers else { throw .malformed }
+        switch kind {
+        case 1:
+            var numbers: [UInt64] = []
+            for _ in 0..<count { numbers.append(try reader.varint()) }
+            self = .fire(term: term, numbers)
+        case 2:
+            var left: [TimeLeft] = []
+            for _ in 0..<count {
+                left.append(TimeLeft(number: try reader.varint(), milliseconds: try reader.signed()))
+            }
+            self = .elapsed(term: term, left)
+        default: throw .malformed
+        }
+    }
+}

@@ -1,0 +1,254 @@
+public import Primitives
+
+// The replicated state besides keys and values. All of it stands as rows in one sorted map of its own, so
+// that copies are free, a checkpoint is a walk over the rows, and no order ever depends on hashing. Each kind
+// of thing (leases, locks, queues ...) is an extension in files of its own, with rows of its own.
+
+/// Leases, timers and whatever else is agreed upon besides keys and values.
+///
+/// A part of ``Keyspace``, changed by nothing but its `apply`.
+public struct Coordination: Sendable {
+    /// What happened that somebody outside the state waits for.
+    ///
+    /// It is no part of the state: whoever applies commands takes it out after each of them.
+    public enum News: Sendable, Equatable {
+        /// A timer runs, for so many milliseconds from now on.
+        case armed(UInt64, milliseconds: Int64)
+        /// A timer does not run any more.
+        case disarmed(UInt64)
+        /// A request whose command was applied earlier, and had to wait, has come to its end.
+        case settled(RequestID, CoordinationOutcome)
+        /// The thing with this row changed, and whoever waits for it may look again.
+        case changed(RowKey)
+    }
+
+    var rows: SortedMap<ByKey>
+    /// The bytes of all rows, keys and values.
+    public internal(set) var byteCount = 0
+    /// The last number that was given to anything: a timer, a lease's life, a place in a queue, a fencing
+    /// token. One counter for all, so that no number is ever given twice, whatever was deleted meanwhile.
+    public internal(set) var lastNumber: UInt64 = 0
+    /// What happened since it was taken out last.
+    public internal(set) var news: [News] = []
+
+    init(leafCapacity: Int = 64, innerCapacity: Int = 64) {
+        rows = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
+    }
+
+    /// How many rows there are.
+    public var count: Int { rows.count }
+
+    /// A number that is greater than all that were given before.
+    mutating func nextNumber() -> UInt64 {
+        lastNumber += 1
+        return lastNumber
+    }
+
+    /// Takes the news out.
+    public mutating func takeNews() -> [News] {
+        defer { news.removeAll(keepingCapacity: true) }
+        return news
+    }
+}
+
+/// What a row is about. The numbers are part of the checkpoint format and are never given to anything else.
+public enum RowKind: UInt8, Sendable {
+    /// A running timer, by its number.
+    case timer = 1
+    /// A lease, by its id.
+    case lease = 2
+    /// A key that ends with a lease, by the lease's id and the key.
+    case leasedKey = 3
+    /// A thing held under a lease, by the lease's id and the row of the thing.
+    case leasedHold = 4
+    /// A request that waits, or holds something: what it names is the row of its place or hold.
+    case request = 5
+}
+
+/// The key of a row: its kind, then names, each ended by a zero byte, and numbers, which sort as such.
+public struct RowKey: Hashable, Sendable {
+    /// The bytes by which rows are ordered.
+    public private(set) var bytes: [UInt8]
+
+    /// All rows of a kind begin with this.
+    public init(_ kind: RowKind) { bytes = [kind.rawValue] }
+
+    /// The bytes of a row's key, as they are.
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// A row with a name. Names hold no zero bytes.
+    public init(_ kind: RowKind, _ name: String) {
+        self.init(kind)
+        bytes.append(contentsOf: name.utf8)
+        bytes.append(0)
+    }
+
+    /// A row with a number.
+    public init(_ kind: RowKind, _ number: UInt64) {
+        self.init(kind)
+        append(number)
+    }
+
+    /// A row of a named thing, with a number.
+    public init(_ kind: RowKind, _ name: String, _ number: UInt64) {
+        self.init(kind, name)
+        append(number)
+    }
+
+    /// A row of a named thing, with bytes to the end.
+    public init(_ kind: RowKind, _ name: String, _ rest: some Sequence<UInt8>) {
+        self.init(kind, name)
+        bytes.append(contentsOf: rest)
+    }
+
+    /// Goes on with a number, so that rows sort by it.
+    public mutating func append(_ number: UInt64) {
+        for shift in stride(from: 56, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
+        }
+    }
+
+    /// What the row is about.
+    var kind: RowKind {
+        guard let kind = bytes.first.flatMap(RowKind.init) else { preconditionFailure("no row: \(self)") }
+        return kind
+    }
+
+    /// The number in the last eight bytes.
+    var lastNumber: UInt64 { bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) } }
+}
+
+/// What a row holds: a value with a binary form.
+protocol RowValue {
+    init(reading reader: inout ByteReader) throws(ByteReaderError)
+    func encode(into writer: inout ByteWriter)
+}
+
+extension RowKey {
+    /// The row of a request that waits or holds something.
+    init(_ request: RequestID) {
+        self.init(.request)
+        append(request.high)
+        append(request.low)
+    }
+}
+
+extension Coordination {
+    /// The row of the place or the hold that a request has; nil if it neither waits nor holds anything.
+    public func row(of request: RequestID) -> RowKey? { bytes(RowKey(request)).map { RowKey(bytes: $0) } }
+
+    /// Remembers in which row a request waits, or what it holds. To be removed with that row.
+    mutating func note(_ request: RequestID, in row: RowKey) { set(RowKey(request), bytes: row.bytes) }
+
+    /// A request neither waits nor holds anything any more.
+    mutating func forget(_ request: RequestID) { remove(RowKey(request)) }
+}
+
+extension Coordination {
+    /// What a row holds, nil if there is none.
+    func value<Value: RowValue>(_ key: RowKey, as _: Value.Type = Value.self) -> Value? {
+        bytes(key).map { Self.decode($0) }
+    }
+
+    /// The bytes that a row holds, nil if there is none.
+    func bytes(_ key: RowKey) -> [UInt8]? {
+        unsafe key.bytes.withUnsafeBytes { bytes in
+            unsafe rows.find(Place(bytes)).map { unsafe Row($0).value }
+        }
+    }
+
+    /// Whether there is a row.
+    func has(_ key: RowKey) -> Bool {
+        unsafe key.bytes.withUnsafeBytes { unsafe rows.find(Place($0)) != nil }
+    }
+
+    /// Makes a row, or replaces it.
+    mutating func set(_ key: RowKey, _ value: some RowValue) {
+        var writer = ByteWriter(capacity: 64)
+        value.encode(into: &writer)
+        set(key, bytes: writer.take())
+    }
+
+    /// Makes a row that holds these bytes, or replaces it.
+    mutating func set(_ key: RowKey, bytes value: [UInt8] = []) {
+        unsafe key.bytes.withUnsafeBytes { key in
+            unsafe value.withUnsafeBytes { value in
+                let spot = unsafe rows.spot(at: Place(key))
+                if let old = unsafe rows.element(at: spot) {
+                    byteCount -= unsafe old._withUnsafeGuaranteedRef { $0.keyCount + $0.valueCount }
+                }
+                byteCount += key.count + value.count
+                let record = unsafe Record.make(
+                    key: key, value: value, createRevision: .zero, modRevision: .zero, version: 1)
+                unsafe rows.put(record, at: spot)
+            }
+        }
+    }
+
+    /// Removes a row; false if there was none.
+    @discardableResult mutating func remove(_ key: RowKey) -> Bool {
+        unsafe key.bytes.withUnsafeBytes { bytes in
+            guard let old = unsafe rows.remove(at: Place(bytes)) else { return false }
+            byteCount -= old.keyCount + old.valueCount
+            return true
+        }
+    }
+
+    /// Calls `body` for each row that begins with `prefix`, in their order, from the one after `last` on,
+    /// until it says false.
+    func forEach(
+        _ prefix: RowKey, after last: RowKey? = nil, _ body: (RowKey, [UInt8]) -> Bool
+    ) {
+        let start = last.map { $0.bytes + [0] } ?? prefix.bytes
+        unsafe start.withUnsafeBytes { start in
+            unsafe rows.scan(from: Place(start), to: nil) { record in
+                let row = Row(record)
+                let key = row.key
+                guard key.starts(with: prefix.bytes) else { return false }
+                return body(RowKey(bytes: key), row.value)
+            }
+        }
+    }
+
+    /// The first row that begins with `prefix`.
+    func first(_ prefix: RowKey) -> (key: RowKey, value: [UInt8])? {
+        var found: (RowKey, [UInt8])?
+        forEach(prefix) { key, value in
+            found = (key, value)
+            return false
+        }
+        return found
+    }
+
+    /// The keys of at most `limit` rows that begin with `prefix`.
+    func keys(_ prefix: RowKey, limit: Int = .max) -> [RowKey] {
+        var keys: [RowKey] = []
+        guard limit > 0 else { return keys }
+        forEach(prefix) { key, _ in
+            keys.append(key)
+            return keys.count < limit
+        }
+        return keys
+    }
+
+    /// How many rows begin with `prefix`.
+    func count(_ prefix: RowKey) -> Int {
+        guard let end = KeyRange.prefix(prefix.bytes).end else { return 0 }
+        return unsafe prefix.bytes.withUnsafeBytes { start in
+            unsafe end.withUnsafeBytes { unsafe rows.count(from: Place(start), to: Place($0)) }
+        }
+    }
+
+    /// What a row's bytes say. They were written by this code or came out of a checkpoint whose checksums
+    /// hold: what can't be read means that the state is lost, and the process stops.
+    static func decode<Value: RowValue>(_ bytes: [UInt8]) -> Value {
+        do throws(ByteReaderError) {
+            var reader = ByteReader(bytes)
+            let value = try Value(reading: &reader)
+            try reader.expectEnd()
+            return value
+        } catch {
+            preconditionFailure("a row is no \(Value.self): \(bytes)")
+        }
+    }
+}
