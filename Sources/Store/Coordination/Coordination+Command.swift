@@ -1,4 +1,4 @@
-import Primitives
+public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
