@@ -13,11 +13,14 @@ public enum CoordinationCommand: Sendable, Equatable {
     /// Whoever sent this request no longer waits for its outcome, nor wants what came of it: it gives up its
     /// place in a queue, or gives back what it holds.
     case abandon(RequestID)
+    /// Makes the outcome of a request certain: if it was not carried out by now, it never will be.
+    case cancel(RequestName)
 
     private enum Family: UInt8 {
         case timers = 1
         case lease = 2
         case abandon = 3
+        case cancel = 4
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -32,6 +35,16 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(Family.abandon.rawValue)
             writer.fixed(request.high)
             writer.fixed(request.low)
+        case .cancel(.id(let request)):
+            writer.byte(Family.cancel.rawValue)
+            writer.byte(1)
+            writer.fixed(request.high)
+            writer.fixed(request.low)
+        case .cancel(.key(let key, let principal)):
+            writer.byte(Family.cancel.rawValue)
+            writer.byte(2)
+            writer.string(key)
+            writer.string(principal)
         }
     }
 
@@ -41,6 +54,12 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .lease: self = .lease(try LeaseCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
+        case .cancel:
+            switch try reader.byte() {
+            case 1: self = .cancel(.id(RequestID(high: try reader.fixed(), low: try reader.fixed())))
+            case 2: self = .cancel(.key(try reader.string(), principal: try reader.string()))
+            default: throw .malformed
+            }
         case nil: throw .malformed
         }
     }
@@ -54,6 +73,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case lease(LeaseOutcome)
     /// Whether the request that was given up still waited or held something.
     case abandoned(Bool)
+    /// What is known of a request that was to be cancelled.
+    case request(RequestState)
 }
 
 /// Why a command of coordination changed nothing.
@@ -73,13 +94,14 @@ extension Keyspace {
         case .timers(let command): carryOut(command, term: term)
         case .lease(let command): carryOut(command)
         case .abandon(let request): .coordinated(.abandoned(abandon(request)))
+        case .cancel(let request): cancel(request)
         }
     }
 
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
-        case .timer, .lease, .leasedKey, .leasedHold, .request: preconditionFailure("nothing waits in \(row)")
+        default: preconditionFailure("nothing waits in \(row)")
         }
     }
 
@@ -96,6 +118,7 @@ extension Keyspace {
                 count += 1
                 switch target {
                 case .lease(let id): expired.append(id)
+                case .outcomes: coordination.endOutcomeHour()
                 }
             }
             _ = endLeases(expired)
