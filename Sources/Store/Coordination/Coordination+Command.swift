@@ -2,7 +2,7 @@ public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
-//   family (1 timers, 2 leases), then the family's own form
+//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 10 locks and the like), then the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -15,12 +15,15 @@ public enum CoordinationCommand: Sendable, Equatable {
     case abandon(RequestID)
     /// Makes the outcome of a request certain: if it was not carried out by now, it never will be.
     case cancel(RequestName)
+    /// What is done with locks, elections and semaphores.
+    case claim(ClaimCommand)
 
     private enum Family: UInt8 {
         case timers = 1
         case lease = 2
         case abandon = 3
         case cancel = 4
+        case claim = 10
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -35,6 +38,9 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(Family.abandon.rawValue)
             writer.fixed(request.high)
             writer.fixed(request.low)
+        case .claim(let command):
+            writer.byte(Family.claim.rawValue)
+            command.encode(into: &writer)
         case .cancel(.id(let request)):
             writer.byte(Family.cancel.rawValue)
             writer.byte(1)
@@ -52,6 +58,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         switch Family(rawValue: try reader.byte()) {
         case .timers: self = .timers(try TimerCommand(reading: &reader))
         case .lease: self = .lease(try LeaseCommand(reading: &reader))
+        case .claim: self = .claim(try ClaimCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
         case .cancel:
@@ -75,6 +82,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case abandoned(Bool)
     /// What is known of a request that was to be cancelled.
     case request(RequestState)
+    /// What became of a lock, an election or a semaphore.
+    case claim(ClaimOutcome)
 }
 
 /// Why a command of coordination changed nothing.
@@ -85,24 +94,32 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case leaseExists(String)
     /// There is no room for more: see ``Limits/coordinationRows``.
     case full
+    /// A lock, an election or a semaphore is not to be had like this.
+    case claim(ClaimRefusal)
 }
 
 extension Keyspace {
     /// Carries out a command of coordination that stands in the log in an entry of `term`.
     mutating func carryOut(_ command: CoordinationCommand, id: RequestID, term: Term) -> Outcome {
-        switch command {
-        case .timers(let command): carryOut(command, term: term)
-        case .lease(let command): carryOut(command)
-        case .abandon(let request): .coordinated(.abandoned(abandon(request)))
-        case .cancel(let request): cancel(request)
-        }
+        let outcome =
+            switch command {
+            case .timers(let command): carryOut(command, term: term)
+            case .lease(let command): carryOut(command)
+            case .abandon(let request): Outcome.coordinated(.abandoned(abandon(request)))
+            case .cancel(let request): cancel(request)
+            case .claim(let command): carryOut(command, id: id)
+            }
+        grantClaims()
+        return outcome
     }
 
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
+        case .claimHold, .claimWaiter: abandonClaim(row)
         default: preconditionFailure("nothing waits in \(row)")
         }
+        return true
     }
 
     /// Carries out what the leader says about timers. An entry of another term than the one that the command
@@ -118,10 +135,12 @@ extension Keyspace {
                 count += 1
                 switch target {
                 case .lease(let id): expired.append(id)
+                case .claimWait(let row): endWait(row)
+                case .claimDelay(let row): coordination.endDelay(row)
                 case .outcomes: coordination.endOutcomeHour()
                 }
             }
-            _ = endLeases(expired)
+            _ = endLeases(expired, haveExpired: true)
             return .coordinated(.timers(count))
         case .elapsed(let leader, let left):
             guard leader == term else { return .coordinated(.timers(0)) }

@@ -8,5 +8,10 @@ extension Outcome {
 extension CoordinationOutcome {
     /// Whether the request was applied and now waits in the state: its end comes later, as
     /// ``Coordination/News/settled(_:_:)``.
-    public var isWaiting: Bool { false }
+    public var isWaiting: Bool {
+        switch self {
+        case .claim(.waiting): true
+        default: false
+        }
+    }
 }

@@ -174,7 +174,7 @@ extension Keyspace {
     }
 
     /// Ends leases, with their keys at one revision and their holds. Ids that are not known are passed over.
-    mutating func endLeases(_ ids: [String]) -> (keys: Int, holds: Int) {
+    mutating func endLeases(_ ids: [String], haveExpired: Bool = false) -> (keys: Int, holds: Int) {
         var doomed: [(key: [UInt8], id: String, isDeleted: Bool)] = []
         var holdCount = 0
         for id in ids {
@@ -185,7 +185,7 @@ extension Keyspace {
             for key in keys(ofLease: id) { doomed.append((key, id, lease.terms.end == .delete)) }
             for hold in holds(ofLease: id) {
                 coordination.remove(RowKey(.leasedHold, id, hold.bytes))
-                coordination.endHold(hold, delay: lease.terms.lockDelay)
+                coordination.endHold(hold, delay: haveExpired ? lease.terms.lockDelay : 0)
                 holdCount += 1
             }
         }
@@ -203,10 +203,13 @@ extension Keyspace {
         return (doomed.count, holdCount)
     }
 
-    /// A key is not under this lease any more. A private lease whose key it was ends.
+    /// A key is not under this lease any more. A private lease whose key it was ends, unless something else was
+    /// put under it.
     mutating func detach(_ key: UnsafeRawBufferPointer, fromLease id: String) {
         unsafe coordination.remove(RowKey(.leasedKey, id, key))
-        guard let lease = lease(id), lease.isPrivate else { return }
+        guard let lease = lease(id), lease.isPrivate, coordination.first(RowKey(.leasedKey, id)) == nil,
+            coordination.first(RowKey(.leasedHold, id)) == nil
+        else { return }
         coordination.disarm(lease.timer)
         coordination.remove(RowKey(.lease, id))
     }
@@ -222,6 +225,7 @@ extension Coordination {
     /// A thing ends since the lease has ended under which it was held; its row is still there.
     mutating func endHold(_ row: RowKey, delay: Int64) {
         switch row.kind {
+        case .claimHold, .claimWaiter: endClaim(row, delay: delay)
         default: preconditionFailure("no hold: \(row)")
         }
     }

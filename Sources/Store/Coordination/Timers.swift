@@ -10,6 +10,10 @@ public import Primitives
 enum TimerTarget: Equatable, Sendable {
     /// The lease with this id expires.
     case lease(String)
+    /// The wait is over of whom this row is about.
+    case claimWait(RowKey)
+    /// The delay is over after which the thing with this row is given to others.
+    case claimDelay(RowKey)
     /// An hour of remembering outcomes is over.
     case outcomes
 }
@@ -31,6 +35,8 @@ struct TimerRow: RowValue, Equatable, Sendable {
     init(reading reader: inout ByteReader) throws(ByteReaderError) {
         switch try reader.byte() {
         case 1: target = .lease(try reader.string())
+        case 10: target = .claimWait(RowKey(bytes: [UInt8](try reader.sized())))
+        case 11: target = .claimDelay(RowKey(bytes: [UInt8](try reader.sized())))
         case 40: target = .outcomes
         default: throw .malformed
         }
@@ -43,6 +49,12 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case .lease(let id):
             writer.byte(1)
             writer.string(id)
+        case .claimWait(let row):
+            writer.byte(10)
+            writer.sized(row.bytes)
+        case .claimDelay(let row):
+            writer.byte(11)
+            writer.sized(row.bytes)
         case .outcomes: writer.byte(40)
         }
         writer.signed(duration)

@@ -270,6 +270,9 @@ extension CoordinationOutcome {
         case .request(let state):
             writer.byte(4)
             state.encode(into: &writer)
+        case .claim(let outcome):
+            writer.byte(10)
+            outcome.encode(into: &writer)
         }
     }
 
@@ -279,6 +282,7 @@ extension CoordinationOutcome {
         case 2: self = .lease(try LeaseOutcome(reading: &reader))
         case 3: self = .abandoned(try reader.bool())
         case 4: self = .request(try RequestState(reading: &reader))
+        case 10: self = .claim(try ClaimOutcome(reading: &reader))
         default: throw .malformed
         }
     }
@@ -328,6 +332,9 @@ extension CoordinationRefusal {
             writer.byte(2)
             writer.string(id)
         case .full: writer.byte(3)
+        case .claim(let refusal):
+            writer.byte(10)
+            refusal.encode(into: &writer)
         }
     }
 
@@ -336,6 +343,7 @@ extension CoordinationRefusal {
         case 1: self = .leaseNotFound(try reader.string())
         case 2: self = .leaseExists(try reader.string())
         case 3: self = .full
+        case 10: self = .claim(try ClaimRefusal(reading: &reader))
         default: throw .malformed
         }
     }

@@ -202,6 +202,13 @@ extension CoordinationRefusal {
         case .leaseNotFound: .notFound
         case .leaseExists: .conflict
         case .full: .full
+        case .claim(let refusal):
+            switch refusal {
+            case .held, .notHolder, .leaseEnded: .conflict
+            case .notFound: .notFound
+            case .tooManyWaiters: .full
+            case .tooManyPermits: .invalid
+            }
         }
     }
 }
