@@ -41,10 +41,10 @@ extension Keyspace {
     /// The keys under a lease.
     func keys(under id: String) -> [String] { keys(ofLease: id).map(string) }
 
-    /// All changes above a revision, as `3:a=1 4:-a(lease)`.
-    func changeText(since revision: UInt64) -> String {
+    /// All changes from a revision on, as `3:a=1 4:-a(lease)`.
+    func changeText(from revision: UInt64) -> String {
         var texts: [String] = []
-        _ = changes(since: Revision(revision)) { change in
+        _ = changes(since: Revision(revision - 1)) { change in
             let lease = change.row.lease.map { "(\($0))" } ?? ""
             let value = change.isDelete ? "" : "=" + string(change.row.value)
             texts.append(

@@ -60,7 +60,7 @@ import Testing
             keyspace.lease(.revoke(id: "a"))
                 == .coordinated(.lease(.revoked(keys: 3, holds: 0, revision: Revision(6)))))
         #expect(keyspace.text() == "c=1")
-        #expect(keyspace.changeText(since: 6) == "6:-b(a) 6:-m(a) 6:-z(a)")
+        #expect(keyspace.changeText(from: 6) == "6:-b(a) 6:-m(a) 6:-z(a)")
         #expect(keyspace.text(at: 5) == "b=1 c=1 m=1 z=1", "what was stays readable")
         keyspace.checkLeases()
     }
@@ -72,7 +72,7 @@ import Testing
             keyspace.put(key, "1", under: .existing(lease))
         }
         #expect(keyspace.fire(timers) == .coordinated(.timers(2)))
-        #expect(keyspace.changeText(since: 6) == "6:-a(y) 6:-b(y) 6:-c(x) 6:-d(x)")
+        #expect(keyspace.changeText(from: 6) == "6:-a(y) 6:-b(y) 6:-c(x) 6:-d(x)")
         #expect(keyspace.revision == Revision(6) && keyspace.count == 0)
         keyspace.checkLeases()
     }
@@ -91,7 +91,7 @@ import Testing
         keyspace.put("k", "1", under: .existing("a"))
         keyspace.put("j", "2", under: .existing("a"))
         keyspace.fire([timer])
-        #expect(keyspace.changeText(since: 4) == "4:j=2 4:k=1")
+        #expect(keyspace.changeText(from: 4) == "4:j=2 4:k=1")
         #expect(keyspace.lease(ofKey: "k") == nil)
         let item = (try? keyspace.get(Array("k".utf8)).get())??
             .version
@@ -107,7 +107,7 @@ import Testing
         keyspace.put("2", "x", under: .existing("d"))
         keyspace.put("3", "x", under: .existing("r"))
         keyspace.fire(timers)
-        #expect(keyspace.changeText(since: 5) == "5:1=x 5:-2(d) 5:3=x")
+        #expect(keyspace.changeText(from: 5) == "5:1=x 5:-2(d) 5:3=x")
         keyspace.checkLeases()
     }
 
@@ -240,7 +240,7 @@ import Testing
         var (keyspace, id, timer) = sample()
         keyspace.fire([timer])
         #expect(keyspace.count == 0 && keyspace.coordination.count == 0)
-        #expect(keyspace.changeText(since: 3) == "3:-k(\(id))")
+        #expect(keyspace.changeText(from: 3) == "3:-k(\(id))")
     }
 
     @Test func `writing again starts the time again, under another lease`() {
