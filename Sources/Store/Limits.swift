@@ -26,6 +26,8 @@ public struct Limits: Sendable, Equatable {
     public static let outcomeCount = 1_000_000
     /// No lease's id is longer than this, in bytes; a limit of the records.
     public static let leaseIDBytes = 100
+    /// No key under a lease is longer than this, in bytes: the row that tells it holds the lease's id too.
+    public static let leasedKeyBytes = keyBytes - leaseIDBytes - 2
     /// No name of a lock, an election or a semaphore is longer than this, in bytes, nor that of its holder.
     public static let nameBytes = 255
     /// What a leader tells is no longer than this, in bytes.

@@ -211,7 +211,7 @@ struct ClaimTests {
         #expect(scene.text() == "e | ")
     }
 
-    @Test func `What was put under a lock's own lease ends with the lock`() {
+    @Test func `A lock's own lease ends with the last of what is under it`() {
         var scene = ClaimScene()
         _ = scene.lock("a")
         let lease = scene.keyspace.holders(of: ClaimName(.lock, "x"), limit: 1)[0].lease.id
@@ -220,6 +220,10 @@ struct ClaimTests {
                 key: [1], value: [2], guard: nil, returnPrevious: false, lease: .existing(lease)))
         _ = scene.lock("b", lease: lease, "y")
         _ = scene.release("a")
+        #expect(scene.text(ClaimName(.lock, "y")) == "b | ")
+        _ = scene.release("b", ClaimName(.lock, "y"))
+        #expect(scene.keyspace.lease(lease) != nil)
+        scene.expire(lease)
         #expect(scene.keyspace.count == 0)
         #expect(scene.keyspace.coordination.count == 0)
     }
@@ -268,5 +272,77 @@ struct ClaimTests {
 extension ClaimScene {
     fileprivate mutating func lock(_ owner: String, _ name: String) -> String {
         lock(owner, .write, name)
+    }
+}
+
+struct ClaimCodingTests {
+    private static let lock = ClaimName(.lock, "deploy/ü")
+    private static let election = ClaimName(.election, "e")
+    private static let commands: [ClaimCommand] = [
+        .acquire(ClaimRequest(lock, owner: "me", mode: .read, lease: "l", timeToLive: 5, wait: 70_000)),
+        .acquire(ClaimRequest(election, owner: "", priority: 7, value: "http://here")),
+        .acquire(ClaimRequest(ClaimName(.semaphore, "s"), permits: Limits.claimPermits)),
+        .release(lock, token: .max), .renew(election, token: 3),
+        .proclaim(election, token: 9, value: "v"), .configure("s", permits: 12), .clear(lock),
+    ]
+
+    private func encoded(_ command: ClaimCommand) -> [UInt8] {
+        Command(
+            requestID: RequestID(high: 1, low: 2), time: WallTime(milliseconds: 3),
+            operation: .coordinate(.claim(command))
+        ).encode()
+    }
+
+    @Test(arguments: commands) func `Commands are read as they were written`(_ command: ClaimCommand) throws {
+        let bytes = encoded(command)
+        #expect(try Command(decoding: bytes).operation == .coordinate(.claim(command)))
+        for count in 0..<bytes.count {
+            #expect(throws: CommandError.self) { try Command(decoding: Array(bytes[..<count])) }
+        }
+    }
+
+    @Test(
+        arguments: [
+            .acquire(ClaimRequest(ClaimName(.lock, ""))), .acquire(ClaimRequest(ClaimName(.lock, "a\u{0}b"))),
+            .acquire(ClaimRequest(ClaimName(.lock, String(repeating: "x", count: 256)))),
+            .acquire(ClaimRequest(lock, permits: 2)), .acquire(ClaimRequest(lock, priority: 1)),
+            .acquire(ClaimRequest(lock, value: "v")), .acquire(ClaimRequest(election, mode: .read)),
+            .acquire(ClaimRequest(lock, timeToLive: 0)), .acquire(ClaimRequest(lock, wait: -1)),
+            .acquire(ClaimRequest(ClaimName(.semaphore, "s"), permits: 0)), .configure("s", permits: 0),
+            .proclaim(lock, token: 1, value: "only leaders tell something"),
+            .proclaim(election, token: 1, value: String(repeating: "x", count: 4097)),
+        ] as [ClaimCommand])
+    func `Commands that nobody may send are refused whole`(_ command: ClaimCommand) {
+        #expect(throws: CommandError.malformed) { try Command(decoding: encoded(command)) }
+        var keyspace = Keyspace()
+        let outcome = keyspace.apply(encoded: encoded(command), index: LogIndex(1), term: Term(1))
+        #expect(outcome == .refused(.malformedCommand))
+    }
+
+    @Test func `Outcomes are read as they were written`() throws {
+        var scene = ClaimScene()
+        _ = scene.lock("a")
+        let grant = try #require(scene.keyspace.holders(of: ClaimName(.lock, "x"), limit: 1).first)
+        let block = ClaimBlock(claim: Self.lock, holder: grant, position: 4, available: 2)
+        let refusals: [ClaimRefusal] = [
+            .held(block), .held(ClaimBlock(claim: Self.lock, holder: nil, position: 1, available: 0)),
+            .notHolder(Self.lock, token: 7), .notFound(Self.lock), .tooManyWaiters(Self.lock),
+            .tooManyPermits(Self.lock, wanted: 4, permits: 2), .leaseEnded(Self.lock, lease: "l"),
+        ]
+        let outcomes: [ClaimOutcome] =
+            [
+                .granted(grant), .waiting(position: 3), .released(true), .renewed(grant), .proclaimed(grant),
+                .configured(permits: 4, held: 2, isNew: true), .cleared(holders: 1, waiters: 2),
+            ] + refusals.map { .gaveUp($0) }
+        let all =
+            outcomes.map { Outcome.coordinated(.claim($0)) }
+            + refusals.map { Outcome.refused(.coordination(.claim($0))) }
+        for outcome in all {
+            var writer = ByteWriter()
+            outcome.encode(into: &writer)
+            var reader = ByteReader(writer.take())
+            #expect(try Outcome(reading: &reader) == outcome)
+            #expect(reader.isAtEnd)
+        }
     }
 }

@@ -127,18 +127,17 @@ extension Keyspace {
         coordination.set(claim, state)
         coordination.touch(claim)
         for row in coordination.keys(claim.holds) {
-            // The end of one's lease may have ended another.
             if let hold: ClaimHold = coordination.value(row) { giveBack(row, hold) }
         }
         return .coordinated(
             .claim(.cleared(holders: holders, waiters: claim.kind == .semaphore ? waiters : 0)))
     }
 
-    /// Ends a hold that is given back, or taken away; a lease that was made for it ends with it.
+    /// Ends a hold that is given back, or taken away.
     private mutating func giveBack(_ row: RowKey, _ hold: ClaimHold) {
         coordination.letGo(row, of: hold.lease)
         coordination.removeHold(row, hold)
-        if lease(hold.lease)?.isPrivate == true { _ = endLeases([hold.lease]) }
+        endIfUnused(hold.lease)
     }
 
     /// Nobody waits any more for the answer to a request that stands in the queue or holds something.
