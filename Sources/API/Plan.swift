@@ -88,6 +88,7 @@ public struct WritePlan: Sendable {
         case transaction(Transaction)
         case lease
         case request([UInt8])
+        case claim(ClaimName)
     }
 
     /// How the client said its condition.
@@ -204,13 +205,15 @@ public struct ReadPlan: Sendable {
         case transaction(Transaction)
         /// Leases.
         case leases(LeaseQuery)
+        /// Locks, elections or semaphores.
+        case claims(ClaimQuery)
         /// What became of a request, which the client called so.
         case request(RequestName, shown: [UInt8])
 
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
-            case .leases: true
+            case .leases, .claims: true
             case .key, .history, .range, .transaction, .request: false
             }
         }

@@ -23,6 +23,12 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case leaseNotFound
     /// Nothing is known of a request with that idempotency key.
     case requestNotFound
+    /// Nobody holds a lock, nor waits for it.
+    case lockNotFound
+    /// There is no such semaphore.
+    case semaphoreNotFound
+    /// Nobody leads.
+    case noLeaderElected
     /// There is no such member.
     case memberNotFound
     /// No such path.
@@ -33,6 +39,14 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case requestTimeout
     /// Create-only, and the key is there.
     case alreadyExists
+    /// Somebody else holds the lock, or is to get it first.
+    case lockHeld
+    /// Somebody else leads.
+    case electionLost
+    /// Too few permits of a semaphore are free.
+    case noPermits
+    /// It is not held with that token.
+    case notHolder
     /// Leadership can't move to that member now.
     case transferRefused
     /// The request was cancelled before it came.
@@ -45,6 +59,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case preconditionFailed
     /// The guards of a transaction do not hold.
     case txnFailed
+    /// A fencing token is not that of a holder any more.
+    case fenceStale
     /// The body or value is over its limit.
     case contentTooLarge
     /// The request line is over its limit.
@@ -65,6 +81,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case rateLimited
     /// The recipient's queue is full.
     case queueFull
+    /// Too many wait for the same thing.
+    case tooManyWaiters
     /// The header fields are over their limit.
     case fieldsTooLarge
     /// A defect of the server.

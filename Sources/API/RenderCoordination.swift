@@ -10,6 +10,7 @@ extension NativeAPI {
             Problem(.leaseNotFound, "there is no lease '\(id)'").with("lease", .text(id))
         case .leaseExists(let id):
             Problem(.alreadyExists, "there is a lease '\(id)' already").with("lease", .text(id))
+        case .claim: Problem(.internal, "the outcome does not belong to the request")
         case .full:
             Problem(.quotaExceeded, "leases, locks, queues and the like have no room for more")
         }

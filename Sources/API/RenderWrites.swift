@@ -51,6 +51,10 @@ extension NativeAPI {
             return render(state, shown: shown, plan: plan, context: context)
         case (.coordinated(.lease(let outcome)), .lease):
             return render(outcome, plan: plan, context: context)
+        case (.coordinated(.claim(let outcome)), .claim(let claim)):
+            return render(outcome, of: claim, plan: plan, context: context)
+        case (.refused(.coordination(.claim(let refusal))), _):
+            return problem(claimProblem(refusal, context), traits: plan.traits, context: context)
         case (.refused, _): return render(refused: outcome, plan: plan, context: context)
         case (.batch, _), (.put, _), (.transaction, _), (.coordinated, _):
             return problem(

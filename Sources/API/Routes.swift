@@ -9,6 +9,10 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listKeys, importKeys, deleteKeys, compact, transact
     case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
     case getRequest, cancelRequest
+    case listLocks, getLock, breakLock, acquireLock, renewLock, releaseLock, checkLock
+    case listElections, getElection, campaign, proclaim, renewLeadership, resign
+    case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
+    case releaseSemaphore
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
@@ -44,7 +48,7 @@ extension RouteEntry {
     }
 
     /// The whole table, in the order of ``RouteID``.
-    public static let all: [RouteEntry] = keyValue + leases + nodes + probes + meta
+    public static let all: [RouteEntry] = keyValue + leases + claims + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -80,6 +84,35 @@ extension RouteEntry {
         route(.holdLease, .get, "/leases/{id}/hold", [.onDisconnect] + Parameter.routing),
         route(.getRequest, .get, "/requests/{id}", Parameter.freshness),
         route(.cancelRequest, .post, "/requests/{id}/cancel", Parameter.routing),
+    ]
+
+    private static let claims: [RouteEntry] = [
+        route(.listLocks, .get, "/locks", Parameter.freshness + [.prefix, .limit, .cursor]),
+        route(.getLock, .get, "/locks/{name}", Parameter.freshness + [.limit]),
+        route(.breakLock, .delete, "/locks/{name}", Parameter.routing),
+        route(
+            .acquireLock, .post, "/locks/{name}/acquire",
+            [.owner, .ttl, .lease, .wait, .mode, .hold] + Parameter.routing),
+        route(.renewLock, .post, "/locks/{name}/renew", [.token] + Parameter.routing),
+        route(.releaseLock, .post, "/locks/{name}/release", [.token] + Parameter.routing),
+        route(.checkLock, .get, "/locks/{name}/check", Parameter.freshness + [.token]),
+        route(.listElections, .get, "/elections", Parameter.freshness + [.prefix, .limit, .cursor]),
+        route(.getElection, .get, "/elections/{name}", Parameter.freshness + [.limit]),
+        route(
+            .campaign, .post, "/elections/{name}/campaign",
+            [.candidate, .value, .ttl, .lease, .wait, .priority, .hold] + Parameter.routing),
+        route(.proclaim, .post, "/elections/{name}/proclaim", [.token, .value] + Parameter.routing),
+        route(.renewLeadership, .post, "/elections/{name}/renew", [.token] + Parameter.routing),
+        route(.resign, .post, "/elections/{name}/resign", [.token] + Parameter.routing),
+        route(.listSemaphores, .get, "/semaphores", Parameter.freshness + [.prefix, .limit, .cursor]),
+        route(.getSemaphore, .get, "/semaphores/{name}", Parameter.freshness + [.limit]),
+        route(.putSemaphore, .put, "/semaphores/{name}", [.permits] + Parameter.routing),
+        route(.deleteSemaphore, .delete, "/semaphores/{name}", Parameter.routing),
+        route(
+            .acquireSemaphore, .post, "/semaphores/{name}/acquire",
+            [.permits, .owner, .ttl, .lease, .wait, .hold] + Parameter.routing),
+        route(.renewSemaphore, .post, "/semaphores/{name}/renew", [.token] + Parameter.routing),
+        route(.releaseSemaphore, .post, "/semaphores/{name}/release", [.token] + Parameter.routing),
     ]
 
     private static let nodes: [RouteEntry] = [
