@@ -108,7 +108,7 @@ extension ProblemCode {
             example: "curl -X POST '$P/locks/deploy/acquire?owner=b'"),
         entry(
             .electionLost, "election_lost", 409, "Election lost",
-            cause: "Somebody else leads, and the candidate was not elected within wait.",
+            cause: "The candidate was not elected within wait; elected tells who leads.",
             remedy: "Campaign again with a longer wait, or follow the leader.",
             example: "curl -X POST '$P/elections/scheduler/campaign?candidate=b'"),
         entry(

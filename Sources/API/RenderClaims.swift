@@ -101,7 +101,7 @@ extension NativeAPI {
             write(holder: holder, left: left, to: &json)
             json.endObject()
             problem = problem.with(
-                block.claim.kind == .election ? "leader" : "holder", .json(json.take()))
+                block.claim.kind == .election ? "elected" : "holder", .json(json.take()))
             if let left {
                 problem = problem.with("remaining_ms", .number(UInt64(max(0, left))))
                 seconds = max(1, (left + 999) / 1000)

@@ -124,7 +124,7 @@ import Testing
         let token = try #require(won.json["token"]?.integer)
         let lost = try fixture.answer(.post, "/elections/e/campaign?candidate=b")
         #expect(lost.status == 409 && lost.code == "election_lost")
-        #expect(lost.json["leader"]?["candidate"]?.string == "a", "\(lost.text)")
+        #expect(lost.json["elected"]?["candidate"]?.string == "a", "\(lost.text)")
         let told = try fixture.answer(.post, "/elections/e/proclaim?token=\(token)&value=v2")
         #expect(told.json["value"]?.string == "v2")
         #expect(try fixture.get("/elections/e")?.json["leader"]?["value"]?.string == "v2")

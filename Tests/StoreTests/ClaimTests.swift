@@ -170,6 +170,7 @@ struct ClaimTests {
         #expect(scene.text(semaphore) == "b c | e")
         _ = scene.release("b", semaphore)
         #expect(scene.text(semaphore) == "c e | ")
+        #expect(scene.news() == "e has it")
         _ = scene.take("f", 1, wait: 1000)
         #expect(scene.claim(.clear(semaphore)) == "taken from 2, 1 sent away")
         #expect(scene.news() == "f gave up: no such thing")

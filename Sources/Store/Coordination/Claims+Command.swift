@@ -160,8 +160,8 @@ extension Keyspace {
     mutating func grantClaims() {
         guard !coordination.touched.isEmpty else { return }
         let touched = coordination.touched.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
-        coordination.touched.removeAll(keepingCapacity: true)
         for row in touched { grantNext(ClaimName(of: row)) }
+        coordination.touched.removeAll(keepingCapacity: true)
     }
 
     private mutating func grantNext(_ claim: ClaimName) {

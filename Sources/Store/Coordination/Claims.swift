@@ -91,8 +91,8 @@ public enum ClaimCommand: Sendable, Equatable {
     case proclaim(ClaimName, token: UInt64, value: String)
     /// Makes a semaphore, or changes how many permits it has. It may have fewer than are held.
     case configure(String, permits: UInt64)
-    /// Takes a thing from all who hold it. A semaphore ends with that, and whoever waits for it is told so; the
-    /// next in the queue gets a lock or an office.
+    /// Takes a thing from all who hold it. A semaphore ends with that, and whoever waits for it is told so;
+    /// the next in the queue gets a lock or an office.
     case clear(ClaimName)
 }
 
