@@ -147,6 +147,8 @@ public struct NativeAPI: Sendable {
         case .deleteKeys: return try planDeleteRange(asked)
         case .compact: return try planCompact(asked)
         case .transact: return try planTransaction(asked)
+        case .watch: return try planWatch(asked)
+        case .watchMany: return try planWatches(asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
         case .transferLeadership: return try planTransfer(asked)

@@ -196,6 +196,8 @@ public struct ReadPlan: Sendable {
         case range(RangeQuery)
         /// What a transaction would do and return now.
         case transaction(Transaction)
+        /// What changes from a revision on.
+        case watch(WatchQuery)
     }
 
     /// What is read.

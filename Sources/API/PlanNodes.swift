@@ -43,7 +43,7 @@ extension NativeAPI {
         case .readInbox: return .inbox(try inbox(asked))
         case .acknowledgeInbox: return try acknowledgement(asked)
         case .getKey, .putKey, .deleteKey, .incrementKey, .listKeys, .importKeys, .deleteKeys, .compact,
-            .transact,
+            .transact, .watch, .watchMany,
             .sendMessage, .sendMessageTo, .transferLeadership, .root, .help, .helpTopic, .problems, .problem,
             .openAPI, .version, .info:
             preconditionFailure("\(route) is not a question about this node")

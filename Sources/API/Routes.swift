@@ -7,6 +7,7 @@ public import HTTP
 public enum RouteID: UInt8, Sendable, CaseIterable {
     case getKey, putKey, deleteKey, incrementKey
     case listKeys, importKeys, deleteKeys, compact, transact
+    case watch, watchMany
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
@@ -42,7 +43,7 @@ extension RouteEntry {
     }
 
     /// The whole table, in the order of ``RouteID``.
-    public static let all: [RouteEntry] = keyValue + nodes + probes + meta
+    public static let all: [RouteEntry] = keyValue + watching + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -63,6 +64,13 @@ extension RouteEntry {
         route(
             .transact, .post, "/txn",
             [.dryRun, .consistency, .maxLag, .or, .minRevision] + Parameter.routing),
+    ]
+
+    private static let watching: [RouteEntry] = [
+        route(
+            .watch, .get, "/watch",
+            [.key] + Parameter.range + Parameter.watching + Parameter.freshness),
+        route(.watchMany, .post, "/watch", Parameter.watching + Parameter.freshness),
     ]
 
     private static let nodes: [RouteEntry] = [

@@ -8,6 +8,7 @@ import PeerTransport
 import Platform
 import Primitives
 import Replication
+import Watches
 import Wire
 
 extension NodeLoop {
@@ -120,6 +121,7 @@ extension NodeLoop {
     mutating func forget(_ connection: ConnectionID) {
         waiters.remove(connection)
         streams[connection] = nil
+        watches.remove(connection.number)
         traced[connection] = nil
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {
             step(.peerRequestGone(PeerRequestID(connection)))
