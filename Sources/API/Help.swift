@@ -18,6 +18,9 @@ enum Help {
         curl "$P/kv/config/db?history"                            # all versions
         curl "$P/kv/config/db?rev=2"                              # as it was
         curl "$P/kv/config/db?wait=60s&after=2"                   # wait for a change
+        curl -N "$P/watch?prefix=config/"                         # every change, as it happens
+        curl -N "$P/watch?prefix=config/&snapshot"                # what there is, then every change
+        curl "$P/watch?key=config/db&from=2&max=1&wait=30s"       # the next change from a revision on
         curl "$P/kv?prefix=config/"                               # list
         curl "$P/kv?prefix=config/&keys&limit=10"                 # keys only, a page at a time
         curl "$P/kv?delimiter=/"                                  # like a folder
@@ -86,6 +89,26 @@ enum Help {
             wait=30s&after=45 on a key or a list holds the answer back until something there changes after revision
             45. If nothing does, the answer is 304 at the end of the wait. On a key, If-None-Match works like after.
             wait=30s&after=0 waits for a key to be made.
+
+            """
+        ),
+        (
+            "watching",
+            """
+            curl -N "$P/watch?prefix=config/"        one line a revision: {"revision":44,"time":...,"events":[...]}
+            curl -N -H 'Accept: text/event-stream' "$P/watch?prefix="          the same for browsers (EventSource)
+            curl -N $P/watch --json '{"watches":[{"id":"x","prefix":"a/"},{"id":"y","key":"b"}]}'    many at once
+
+            key=, prefix=, or start= and end=; only=put|delete, keys (no values), prev (what was there before).
+            from=44          begin with that revision, past or to come; without it: what comes now
+            snapshot         begin with the present items; a bookmark with snapshot_end closes them
+            max=1&wait=30s   end after so many revisions, or that long
+            bookmarks=10s    {"bookmark":99}: everything up to 99 was told
+
+            To go on after a break, on any node: from= the revision behind the last line or bookmark, or
+            Last-Event-ID. "more":true means that the revision goes on in the next line: only a line without it
+            counts. If history was dropped the answer is 410 compacted, or the last line is an error; its
+            first_revision is the first that can be had, snapshot begins anew. Who reads slowly slows nobody.
 
             """
         ),

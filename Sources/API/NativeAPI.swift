@@ -156,6 +156,8 @@ public struct NativeAPI: Sendable {
         case .revokeLease: return try planRevokeLease(asked)
         case .getRequest: return try planRequest(asked)
         case .cancelRequest: return try planCancelRequest(asked)
+        case .watch: return try planWatch(asked)
+        case .watchMany: return try planWatches(asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
         case .transferLeadership: return try planTransfer(asked)

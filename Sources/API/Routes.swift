@@ -7,6 +7,7 @@ public import HTTP
 public enum RouteID: UInt8, Sendable, CaseIterable {
     case getKey, putKey, deleteKey, incrementKey
     case listKeys, importKeys, deleteKeys, compact, transact
+    case watch, watchMany
     case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
     case getRequest, cancelRequest
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
@@ -44,7 +45,7 @@ extension RouteEntry {
     }
 
     /// The whole table, in the order of ``RouteID``.
-    public static let all: [RouteEntry] = keyValue + leases + nodes + probes + meta
+    public static let all: [RouteEntry] = keyValue + watching + leases + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -80,6 +81,13 @@ extension RouteEntry {
         route(.holdLease, .get, "/leases/{id}/hold", [.onDisconnect] + Parameter.routing),
         route(.getRequest, .get, "/requests/{id}", Parameter.freshness),
         route(.cancelRequest, .post, "/requests/{id}/cancel", Parameter.routing),
+    ]
+
+    private static let watching: [RouteEntry] = [
+        route(
+            .watch, .get, "/watch",
+            [.key] + Parameter.range + Parameter.watching + Parameter.freshness),
+        route(.watchMany, .post, "/watch", Parameter.watching + Parameter.freshness),
     ]
 
     private static let nodes: [RouteEntry] = [
