@@ -70,6 +70,9 @@ enum WatchText {
             if !part.isKeysOnly { json.bytesField("value", change.row.value) }
             json.field("create_revision", change.row.createRevision)
             json.field("version", change.row.version)
+            if let lease = change.row.lease { json.field("lease", lease) }
+        } else {
+            json.field("cause", change.row.lease.map { "lease:\($0)" } ?? "user")
         }
         if part.withPrevious, let previous = keyspace.previousRow(at: place) {
             json.name("prev")
@@ -101,6 +104,7 @@ enum WatchText {
         json.field("revision", row.modRevision)
         json.field("create_revision", row.createRevision)
         json.field("version", row.version)
+        if let lease = row.lease { json.field("lease", lease) }
         json.endObject()
     }
 

@@ -22,7 +22,8 @@ import Testing
             effects.text == """
                 {"revision":2,"time":"1970-01-01T00:00:00.001Z","events":[{"type":"put","key":"a/1","value":"x",\
                 "create_revision":2,"version":1}]}
-                {"revision":4,"time":"1970-01-01T00:00:00.003Z","events":[{"type":"delete","key":"a/1"}]}
+                {"revision":4,"time":"1970-01-01T00:00:00.003Z","events":[{"type":"delete","key":"a/1",\
+                "cause":"user"}]}
 
                 """)
     }
