@@ -134,8 +134,12 @@ extension NodeLoop {
         guard case .coordinated(.lease(.renewed(let lease))) = outcome else {
             return endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
         }
+        // Somebody else may have given it another time.
+        hold.timeToLive = .milliseconds(Int(lease.terms.timeToLive))
         hold.isSafeUntil = start + hold.timeToLive
+        hold.renewAt = min(hold.renewAt, start + Self.renewalInterval(hold.timeToLive))
         holds[connection] = hold
+        nextHold = min(nextHold, hold.renewAt, hold.isSafeUntil)
         let line = api.holdLine(
             lease: lease.id, renewedAt: wall, remaining: (hold.isSafeUntil - now).milliseconds)
         if !server.write(connection, line, at: now) {
@@ -144,8 +148,18 @@ extension NodeLoop {
     }
 
     private mutating func checkHold(of connection: ConnectionID, _ hold: Hold) {
-        guard node.replica.keyspace.lease(hold.lease) == nil else { return }
-        endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
+        guard let lease = node.replica.keyspace.lease(hold.lease) else {
+            return endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
+        }
+        let timeToLive = Instant.Span.milliseconds(Int(lease.terms.timeToLive))
+        guard timeToLive != hold.timeToLive else { return }
+        // It was given another time, perhaps one that is over before the next renewal.
+        var hold = hold
+        hold.timeToLive = timeToLive
+        hold.isSafeUntil = min(hold.isSafeUntil, now + timeToLive)
+        hold.renewAt = now
+        holds[connection] = hold
+        nextHold = now
     }
 
     /// Ends a stream with a problem: what it held is not held any more, or not for certain.
