@@ -55,15 +55,14 @@ extension NodeLoop {
     /// The thing with this row changed. A lease that is gone ends the stream that held it.
     mutating func lookAgain(at row: RowKey) {
         guard !holds.isEmpty else { return }
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
-            guard let hold = holds[connection], row == RowKey(.lease, hold.lease) else { continue }
-            checkHold(of: connection, hold)
+        for connection in holds.connections(holding: row) {
+            if let hold = holds[connection] { checkHold(of: connection, hold) }
         }
     }
 
     /// The state was replaced by a snapshot: what was told meanwhile was not heard here.
     mutating func lookAgainAtAll() {
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+        for connection in holds.connections {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
         }
         for request in parked.requests where node.replica.keyspace.coordination.row(of: request) == nil {
@@ -103,8 +102,7 @@ extension NodeLoop {
 
     /// Renews what is due, and ends what can't be known to be held any more.
     mutating func renewHolds() {
-        nextHold = .never
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+        for connection in holds.takeDue(at: now) {
             guard var hold = holds[connection] else { continue }
             if hold.isSafeUntil <= now {
                 endHold(
@@ -118,10 +116,10 @@ extension NodeLoop {
                     .coordinate(.lease(.renew(id: hold.lease, timeToLive: nil))), token: token,
                     id: requestIDs.next(at: wall), deadline: hold.isSafeUntil, on: nil)
                 hold.renewAt = now + Self.renewalInterval(hold.timeToLive)
-                holds[connection] = hold
             }
-            nextHold = min(nextHold, hold.renewAt, hold.isSafeUntil)
+            holds[connection] = hold
         }
+        nextHold = holds.nextDue()
     }
 
     /// A third of the time to live, so that two may fail; and often enough to be a sign of life.
@@ -134,12 +132,10 @@ extension NodeLoop {
         guard case .coordinated(.lease(.renewed(let lease))) = outcome else {
             return endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
         }
-        // Somebody else may have given it another time.
         hold.timeToLive = .milliseconds(Int(lease.terms.timeToLive))
         hold.isSafeUntil = start + hold.timeToLive
-        hold.renewAt = min(hold.renewAt, start + Self.renewalInterval(hold.timeToLive))
         holds[connection] = hold
-        nextHold = min(nextHold, hold.renewAt, hold.isSafeUntil)
+        nextHold = holds.nextDue()
         let line = api.holdLine(
             lease: lease.id, renewedAt: wall, remaining: (hold.isSafeUntil - now).milliseconds)
         if !server.write(connection, line, at: now) {
@@ -172,13 +168,14 @@ extension NodeLoop {
 
     /// A client is gone for which something was held.
     mutating func letGo(_ connection: ConnectionID) {
-        guard let hold = holds.removeValue(forKey: connection), let command = hold.atEnd else { return }
-        carryOutUnattended(command)
+        guard let hold = holds[connection] else { return }
+        holds[connection] = nil
+        if let command = hold.atEnd { carryOutUnattended(command) }
     }
 
     /// Ends everything that is held or waited for: the node stops.
     mutating func endHolds() {
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+        for connection in holds.connections {
             letGo(connection)
             server.endStream(connection, api.byeLine(), at: now, into: &inbound)
         }

@@ -133,7 +133,8 @@ import Testing
         #expect(immediate(.get, "/leases?cursor=xyz")?.status == 400)
 
         var context = fixture.context
-        context.timeLeft = { $0 == fixture.keyspace.lease("b")?.timer ? 1_234 : nil }
+        let timer = fixture.keyspace.lease("b")?.timer
+        context.timeLeft = { $0 == timer ? 1_234 : nil }
         guard
             case .answer(let response) = api.render(
                 read: try read("/leases"), keyspace: fixture.keyspace, context: context, isFinal: true)
