@@ -15,7 +15,7 @@ extension NodeLoop {
     mutating func finishCoordination(
         _ plan: WritePlan, _ id: RequestID, _ outcome: Outcome, on connection: ConnectionID
     ) {
-        guard server.isWaiting(connection) else { return abandon(id) }
+        guard server.isWaiting(connection) else { return giveBack(plan, id, outcome) }
         if case .coordinated(let told) = outcome, told.isWaiting {
             parked.insert(id, connection, plan)
             traced[connection]?.isHeld = true
@@ -39,6 +39,13 @@ extension NodeLoop {
     /// A client that waited in the state is gone: it gives up its place.
     mutating func abandon(_ connection: ConnectionID) {
         if let request = parked.remove(connection) { abandon(request) }
+    }
+
+    /// The client is gone before it could hear what it was given.
+    private mutating func giveBack(_ plan: WritePlan, _ id: RequestID, _ outcome: Outcome) {
+        abandon(id)
+        guard plan.hold?.endsAtOnce == true, let lease = heldLease(outcome) else { return }
+        carryOutUnattended(.lease(.revoke(id: lease.id)))
     }
 
     private mutating func abandon(_ request: RequestID) {
@@ -89,7 +96,11 @@ extension NodeLoop {
         guard let wish = plan.hold else { return }
         metrics.answered(connection, response.status, at: now)
         let head = api.renderHold(response)
-        guard server.beginStream(connection, head, at: now) else { return abandon(request) }
+        guard server.beginStream(connection, head, at: now) else {
+            abandon(request)
+            if wish.endsAtOnce { carryOutUnattended(.lease(.revoke(id: lease.id))) }
+            return
+        }
         server.watch(connection)
         let timeToLive = Instant.Span.milliseconds(Int(lease.terms.timeToLive))
         let end = wish.endsAtOnce ? CoordinationCommand.lease(.revoke(id: lease.id)) : nil

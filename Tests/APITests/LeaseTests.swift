@@ -156,6 +156,18 @@ import Testing
         #expect(try write(.get, "/leases/a/hold?on_disconnect=revoke").hold?.endsAtOnce == true)
     }
 
+    @Test mutating func `that are held are told in whole lines, and only to those who want a body`() throws {
+        let response = try fixture.answer(
+            .post, "/leases?ttl=5s&hold&id=a&pretty", ["Prefer": "return=minimal"])
+        #expect(response.status == 201 && response.lines.count == 1)
+        #expect(response.json["id"]?.string == "a")
+        guard case .write(let plan) = plan(.head, "/leases/a/hold?on_disconnect=revoke") else {
+            Issue.record("no write")
+            return
+        }
+        #expect(plan.hold == nil)
+    }
+
     @Test mutating func `that are held are told line by line`() throws {
         let head = api.renderHold(try fixture.answer(.post, "/leases?ttl=5s&hold&id=a"))
         #expect(head.status == 201 && head.fieldText("Content-Type") == "application/x-ndjson")
