@@ -126,6 +126,6 @@ extension NativeAPI {
     /// nothing here (Fetch standard, CORS protocol).
     static let exposedFields =
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
-        + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, Parley-Lease, "
-        + "Parley-Leader, Parley-Term, Server-Timing, traceparent"
+        + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, "
+        + "Parley-Lease, Parley-Leader, Parley-Term, Server-Timing, traceparent"
 }

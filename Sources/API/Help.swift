@@ -29,6 +29,10 @@ enum Help {
         curl $P/kv --data-binary @backup.ndjson                   # and back
         curl -X DELETE "$P/kv?prefix=tmp/"                        # delete many at once
         curl $P/txn --json '{"if":[{"key":"a","absent":true}],"then":[{"put":{"key":"a","value":"1"}}]}'   # all or nothing
+        curl -X POST "$P/leases?ttl=30s&id=web1" ; curl -X POST $P/leases/web1/renew   # a lease, once more
+        curl -X PUT "$P/kv/alive/web1?lease=web1" -d up           # a key that ends with the lease
+        curl -sN -X POST "$P/leases?ttl=10s&hold&id=web2"         # a lease for as long as curl runs
+        curl -X PUT "$P/kv/code?ttl=60s" -d 1234                  # a key for a minute
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
         curl $P/cluster?pretty                                    # the cluster
         curl $P/members ; curl $P/leader                          # who is there, who leads
@@ -135,6 +139,29 @@ enum Help {
 
             All guards see the state before. All writes carry one revision and change a key once; a get sees what
             the operations before it have written. ?dry_run changes nothing and tells what would be.
+
+            """
+        ),
+        (
+            "leases",
+            """
+            curl -X POST "$P/leases?ttl=30s&id=web1"              a lease; without id= it is given one
+            curl -X PUT "$P/kv/alive/web1?lease=web1" -d up       a key that ends with it
+            curl -X POST "$P/leases/web1/renew"                   its time begins again; ttl=1m: another time
+            curl "$P/leases/web1?keys" ; curl $P/leases           what is left of it, and its keys; all leases
+            curl -X DELETE $P/leases/web1                         end it now, with its keys
+            curl -X PUT "$P/kv/code?ttl=60s" -d 1234              a key with a lease of its own
+
+            ttl is from 1s to 24h. The leader measures it, and a lease ends a moment after its time and never
+            before; a change of leaders may prolong it. All keys of leases that end together are deleted at one
+            revision; with on_expire=release they stay instead, under no lease. A write takes a key from its
+            lease unless it says keep_lease, lease or ttl.
+
+            curl -sN -X POST "$P/leases?ttl=10s&hold&id=web2"     keeps it while curl runs: a line a renewal
+            curl -sN "$P/leases/web1/hold"                        the same for one that there is
+
+            When the client is gone the lease's time runs out; on_disconnect=revoke ends it at once. A stream ends
+            with an error line if the lease has ended, or could not be renewed in time.
 
             """
         ),

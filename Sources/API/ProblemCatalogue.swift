@@ -238,6 +238,6 @@ extension ProblemCode {
             .quotaExceeded, "quota_exceeded", 507, "Quota exceeded", retry: .safe,
             cause: "Leases, locks, queues and the like hold as many entries or bytes as a cluster takes.",
             remedy: "Let some end, or revoke, release and delete what is not needed.",
-            example: "curl -X POST '$P/leases?ttl=30s'"),
+            example: "curl -X POST \"$P/leases?ttl=30s\""),
     ]
 }

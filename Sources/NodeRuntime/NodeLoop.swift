@@ -59,7 +59,7 @@ struct NodeLoop: ~Copyable {
     /// Requests that were applied and wait in the replicated state.
     var parked = ParkedRequests()
     /// What is held for as long as a client stays connected.
-    var holds: [ConnectionID: Hold] = [:]
+    var holds = Holds()
     /// When something that is held must be seen to.
     var nextHold = Instant.never
     /// The requests under way that have a trace.
