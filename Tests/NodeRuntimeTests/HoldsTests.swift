@@ -14,7 +14,7 @@ import Testing
             isSafeUntil: at(safeUntil))
     }
 
-    private func at(_ milliseconds: Int) -> Instant { .zero + .milliseconds(milliseconds) }
+    private func at(_ milliseconds: Int) -> Instant { Instant.zero + .milliseconds(milliseconds) }
 
     @Test func `what is held is found by its connection, its lease and its time`() {
         var holds = Holds()

@@ -12,7 +12,9 @@ struct KeyLeaseOptions: ParsableArguments {
     @Flag(help: "The key stays under the lease that it is under.") var keepLease = false
 
     var choice: KeyLease? {
-        ttl.map { .own($0.span) } ?? lease.map { .existing($0) } ?? (keepLease ? .kept : nil)
+        if let ttl { return .own(ttl.span) }
+        if let lease { return .existing(lease) }
+        return keepLease ? .kept : nil
     }
 
     func check() throws {
