@@ -2,7 +2,7 @@ public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
-//   family (1 timers, 2 leases), then the family's own form
+//   family (1 timers, 2 leases, 3 abandon, 5 queues, 6 barriers), then the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -13,11 +13,17 @@ public enum CoordinationCommand: Sendable, Equatable {
     /// Whoever sent this request no longer waits for its outcome, nor wants what came of it: it gives up its
     /// place in a queue, or gives back what it holds.
     case abandon(RequestID)
+    /// What is done with queues.
+    case queue(QueueCommand)
+    /// What is done with barriers.
+    case barrier(BarrierCommand)
 
     private enum Family: UInt8 {
         case timers = 1
         case lease = 2
         case abandon = 3
+        case queue = 5
+        case barrier = 6
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -32,6 +38,12 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(Family.abandon.rawValue)
             writer.fixed(request.high)
             writer.fixed(request.low)
+        case .queue(let command):
+            writer.byte(Family.queue.rawValue)
+            command.encode(into: &writer)
+        case .barrier(let command):
+            writer.byte(Family.barrier.rawValue)
+            command.encode(into: &writer)
         }
     }
 
@@ -41,6 +53,8 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .lease: self = .lease(try LeaseCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
+        case .queue: self = .queue(try QueueCommand(reading: &reader))
+        case .barrier: self = .barrier(try BarrierCommand(reading: &reader))
         case nil: throw .malformed
         }
     }
@@ -54,6 +68,10 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case lease(LeaseOutcome)
     /// Whether the request that was given up still waited or held something.
     case abandoned(Bool)
+    /// What became of a queue or a message.
+    case queue(QueueOutcome)
+    /// What became of a barrier or a party.
+    case barrier(BarrierOutcome)
 }
 
 /// Why a command of coordination changed nothing.
@@ -64,6 +82,10 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case leaseExists(String)
     /// There is no room for more: see ``Limits/coordinationRows``.
     case full
+    /// What was asked of a queue can't be done.
+    case queue(QueueRefusal)
+    /// What was asked of a barrier can't be done.
+    case barrier(BarrierRefusal)
 }
 
 extension Keyspace {
@@ -73,13 +95,18 @@ extension Keyspace {
         case .timers(let command): carryOut(command, term: term)
         case .lease(let command): carryOut(command)
         case .abandon(let request): .coordinated(.abandoned(abandon(request)))
+        case .queue(let command): carryOut(command)
+        case .barrier(let command): carryOut(command, id: id)
         }
     }
 
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
-        case .timer, .lease, .leasedKey, .leasedHold, .request: preconditionFailure("nothing waits in \(row)")
+        case .barrierMember: return coordination.abandonBarrier(row)
+        case .timer, .lease, .leasedKey, .leasedHold, .request, .queue, .queueBatch, .message, .messageBody,
+            .readyMessage, .messageID, .dedupeOrder, .barrier:
+            preconditionFailure("nothing waits in \(row)")
         }
     }
 
@@ -96,6 +123,8 @@ extension Keyspace {
                 count += 1
                 switch target {
                 case .lease(let id): expired.append(id)
+                case .queue(let timer): fire(timer)
+                case .barrier(let timer): coordination.fire(timer)
                 }
             }
             _ = endLeases(expired)

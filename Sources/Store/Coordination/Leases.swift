@@ -222,7 +222,10 @@ extension Coordination {
     /// A thing ends since the lease has ended under which it was held; its row is still there.
     mutating func endHold(_ row: RowKey, delay: Int64) {
         switch row.kind {
-        case .timer, .lease, .leasedKey, .leasedHold, .request: preconditionFailure("no hold: \(row)")
+        case .barrierMember: endBarrierHold(row)
+        case .timer, .lease, .leasedKey, .leasedHold, .request, .queue, .queueBatch, .message, .messageBody,
+            .readyMessage, .messageID, .dedupeOrder, .barrier:
+            preconditionFailure("no hold: \(row)")
         }
     }
 }

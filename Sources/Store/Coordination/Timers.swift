@@ -10,6 +10,10 @@ public import Primitives
 enum TimerTarget: Equatable, Sendable {
     /// The lease with this id expires.
     case lease(String)
+    /// Something about a queue is due.
+    case queue(QueueTimer)
+    /// Something about a barrier is due.
+    case barrier(BarrierTimer)
 }
 
 /// A running timer.
@@ -27,8 +31,11 @@ struct TimerRow: RowValue, Equatable, Sendable {
     }
 
     init(reading reader: inout ByteReader) throws(ByteReaderError) {
-        switch try reader.byte() {
+        let code = try reader.byte()
+        switch code {
         case 1: target = .lease(try reader.string())
+        case 20...29: target = .queue(try QueueTimer(code, reading: &reader))
+        case 30...39: target = .barrier(try BarrierTimer(code, reading: &reader))
         default: throw .malformed
         }
         duration = try reader.signed()
@@ -40,6 +47,8 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case .lease(let id):
             writer.byte(1)
             writer.string(id)
+        case .queue(let timer): timer.encode(into: &writer)
+        case .barrier(let timer): timer.encode(into: &writer)
         }
         writer.signed(duration)
         writer.signed(remaining)
