@@ -62,6 +62,8 @@ public struct AnswerContext: Sendable {
     public var servedBy: String?
     /// Where the time went.
     public var explanation: Explanation?
+    /// How long a timer of the state still runs by this node's clock, in milliseconds.
+    public var timeLeft: (@Sendable (UInt64) -> Int64?)?
 
     /// Makes a context with what every answer has; the rest is set where it applies.
     public init(revision: Revision, term: Term = .zero, leader: Leader? = nil) {
@@ -124,6 +126,6 @@ extension NativeAPI {
     /// nothing here (Fetch standard, CORS protocol).
     static let exposedFields =
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
-        + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, "
+        + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, Parley-Lease, "
         + "Parley-Leader, Parley-Term, Server-Timing, traceparent"
 }

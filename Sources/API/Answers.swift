@@ -46,6 +46,7 @@ extension NativeAPI {
         json.field("revision", item.modRevision.rawValue)
         json.field("create_revision", item.createRevision.rawValue)
         json.field("version", item.version)
+        if let lease = item.lease { json.field("lease", lease) }
         json.endObject()
     }
 
@@ -57,6 +58,7 @@ extension NativeAPI {
         json.field("revision", row.modRevision.rawValue)
         json.field("create_revision", row.createRevision.rawValue)
         json.field("version", row.version)
+        if let lease = row.lease { json.field("lease", lease) }
         json.endObject()
     }
 }

@@ -49,6 +49,8 @@ public struct NativeAPI: Sendable {
         public var maximumTimeout = Instant.Span.seconds(60)
         /// The longest that an answer may be held back until something changes.
         public var maximumWait = Instant.Span.seconds(600)
+        /// The longest that a lock stays closed after its holder's lease has expired.
+        public var maximumLockDelay = Instant.Span.seconds(60)
         /// The entries of a page unless the client says otherwise.
         public var pageCount = 100
         /// The most entries of a page.
@@ -147,6 +149,11 @@ public struct NativeAPI: Sendable {
         case .deleteKeys: return try planDeleteRange(asked)
         case .compact: return try planCompact(asked)
         case .transact: return try planTransaction(asked)
+        case .listLeases, .getLease: return try planLeases(asked)
+        case .grantLease: return try planGrantLease(asked)
+        case .renewLease: return try planRenewLease(asked)
+        case .holdLease: return try planHoldLease(asked)
+        case .revokeLease: return try planRevokeLease(asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
         case .transferLeadership: return try planTransfer(asked)

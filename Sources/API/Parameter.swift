@@ -12,6 +12,9 @@ public enum Parameter: String, Sendable, CaseIterable {
     case ifRevision = "if_rev", ifAbsent = "if_absent", prev, mustExist = "must_exist", op, by, all, mode
     case revision, keep, dryRun = "dry_run"
     case redirect, forward
+    // Leases
+    case ttl, lease, keepLease = "keep_lease", name, onExpire = "on_expire", lockDelay = "lock_delay"
+    case hold, onDisconnect = "on_disconnect"
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
     // Health
@@ -24,7 +27,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "ttl", "lease", "keep_lease", "fence", "hold", "watch", "node", "delivery", "ordering", "key", "at",
+        "fence", "watch", "node", "delivery", "ordering", "key", "at",
         "snapshot", "token", "owner", "scope", "as_of",
     ]
 }

@@ -86,6 +86,7 @@ public struct WritePlan: Sendable {
         case increment
         case compact
         case transaction(Transaction)
+        case lease
     }
 
     /// How the client said its condition.
@@ -109,6 +110,8 @@ public struct WritePlan: Sendable {
     let form: Form
     /// Where the condition came from, for the detail of a 412.
     let condition: Condition?
+    /// Whether what it gives is to be kept for as long as the client stays connected, and how.
+    public var hold: HoldPlan?
 
     /// The operation to commit, given the revision that this node has applied.
     public func operation(at revision: Revision) -> Store.Operation {
@@ -196,6 +199,16 @@ public struct ReadPlan: Sendable {
         case range(RangeQuery)
         /// What a transaction would do and return now.
         case transaction(Transaction)
+        /// Leases.
+        case leases(LeaseQuery)
+
+        /// Whether the answer tells how much time is left of something.
+        public var showsTimers: Bool {
+            switch self {
+            case .leases: true
+            case .key, .history, .range, .transaction: false
+            }
+        }
     }
 
     /// What is read.

@@ -42,10 +42,7 @@ extension NativeAPI {
             return .metrics(openMetrics: accept.contains("application/openmetrics-text"))
         case .readInbox: return .inbox(try inbox(asked))
         case .acknowledgeInbox: return try acknowledgement(asked)
-        case .getKey, .putKey, .deleteKey, .incrementKey, .listKeys, .importKeys, .deleteKeys, .compact,
-            .transact,
-            .sendMessage, .sendMessageTo, .transferLeadership, .root, .help, .helpTopic, .problems, .problem,
-            .openAPI, .version, .info:
+        default:
             preconditionFailure("\(route) is not a question about this node")
         }
     }

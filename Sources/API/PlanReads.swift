@@ -97,7 +97,7 @@ extension NativeAPI {
     }
 
     /// The size of a page.
-    private func limit(_ parameters: Parameters) throws(Problem) -> Int? {
+    func limit(_ parameters: Parameters) throws(Problem) -> Int? {
         try parameters.number(.limit, in: 1...UInt64(settings.limits.maximumPageCount)).map { Int($0) }
     }
 

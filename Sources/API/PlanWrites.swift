@@ -19,9 +19,15 @@ extension NativeAPI {
                 "a value has up to \(settings.limits.valueBytes) bytes, this one has \(request.body.count)")
         }
         let (condition, source) = try condition(asked)
-        let operation = Operation.put(
-            key: key, value: request.body, guard: condition,
-            returnPrevious: try asked.parameters.flag(.prev))
+        let returnPrevious = try asked.parameters.flag(.prev)
+        let operation: Store.Operation
+        if let lease = try leaseChoice(asked.parameters) {
+            operation = .leasedPut(
+                key: key, value: request.body, guard: condition, returnPrevious: returnPrevious, lease: lease)
+        } else {
+            operation = .put(
+                key: key, value: request.body, guard: condition, returnPrevious: returnPrevious)
+        }
         return .write(try write(.operation(operation), .put(key: key), asked, condition: source))
     }
 
@@ -84,7 +90,7 @@ extension NativeAPI {
     ) throws(Problem) -> WritePlan {
         WritePlan(
             change: change, timeout: try timeout(asked.parameters), routing: try routing(asked.parameters),
-            traits: asked.traits, target: asked.target, form: form, condition: condition)
+            traits: asked.traits, target: asked.target, form: form, condition: condition, hold: nil)
     }
 
     /// The guard that the headers or parameters ask for, and which of them. Two conditions at once are

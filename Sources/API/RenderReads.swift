@@ -31,6 +31,8 @@ extension NativeAPI {
         case .transaction(let transaction):
             return .answer(
                 render(transaction, keyspace: keyspace, traits: plan.traits, context: context))
+        case .leases(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .range(let query):
             return render(
                 query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)
@@ -77,6 +79,7 @@ extension NativeAPI {
                 json.field("revision", row.modRevision.rawValue)
                 json.field("create_revision", row.createRevision.rawValue)
                 json.field("version", row.version)
+                if let lease = row.lease { json.field("lease", lease) }
                 json.field("size", row.valueCount)
                 json.endObject()
             }
@@ -97,6 +100,7 @@ extension NativeAPI {
         addTag(row.modRevision, to: &response)
         response.addField("Parley-Create-Revision", String(row.createRevision.rawValue))
         response.addField("Parley-Key-Version", String(row.version))
+        if let lease = row.lease { response.addField("Parley-Lease", Array(lease.utf8)) }
     }
 
     /// Whether the key is another than the one that the client knows.

@@ -41,6 +41,8 @@ extension NativeAPI {
             return answer(plan, revision: revision, context: context) { json in
                 write(outcome, of: transaction, revision: revision, to: &json)
             }
+        case (.coordinated(.lease(let outcome)), .lease):
+            return render(outcome, plan: plan, context: context)
         case (.refused, _): return render(refused: outcome, plan: plan, context: context)
         case (.batch, _), (.put, _), (.transaction, _), (.coordinated, _):
             return problem(
@@ -67,6 +69,7 @@ extension NativeAPI {
                 json.field("revision", put.revision.rawValue)
                 json.field("create_revision", put.createRevision.rawValue)
                 json.field("version", put.version)
+                if let lease = put.lease { json.field("lease", lease) }
                 if let previous = put.previous { write(previous, named: "prev", to: &json) }
             }
         }
@@ -82,7 +85,7 @@ extension NativeAPI {
     /// The body for a key that needs no escaping, which is nearly every one: the same bytes as the writer's,
     /// for a third of the time.
     private static func plainBody(_ put: PutOutcome, key: [UInt8]) -> [UInt8]? {
-        guard put.previous == nil, isPlain(key) else { return nil }
+        guard put.previous == nil, put.lease == nil, isPlain(key) else { return nil }
         var body: [UInt8] = []
         body.reserveCapacity(key.count + 128)
         append("{\"key\":\"", to: &body)
@@ -166,7 +169,7 @@ extension NativeAPI {
         return response
     }
 
-    private func answer(
+    func answer(
         _ plan: WritePlan, status: Int = 200, revision: Revision, context: AnswerContext,
         _ members: (inout JSONWriter) -> Void
     ) -> HTTP.Response {

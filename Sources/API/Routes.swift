@@ -7,6 +7,7 @@ public import HTTP
 public enum RouteID: UInt8, Sendable, CaseIterable {
     case getKey, putKey, deleteKey, incrementKey
     case listKeys, importKeys, deleteKeys, compact, transact
+    case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
@@ -42,13 +43,15 @@ extension RouteEntry {
     }
 
     /// The whole table, in the order of ``RouteID``.
-    public static let all: [RouteEntry] = keyValue + nodes + probes + meta
+    public static let all: [RouteEntry] = keyValue + leases + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
             .getKey, .get, "/kv/{key...}",
             Parameter.freshness + [.rev, .meta, .wait, .after, .history, .limit, .cursor, .explain]),
-        route(.putKey, .put, "/kv/{key...}", [.ifRevision, .ifAbsent, .prev] + Parameter.routing),
+        route(
+            .putKey, .put, "/kv/{key...}",
+            [.ifRevision, .ifAbsent, .prev, .ttl, .lease, .keepLease] + Parameter.routing),
         route(.deleteKey, .delete, "/kv/{key...}", [.ifRevision, .prev, .mustExist] + Parameter.routing),
         route(.incrementKey, .post, "/kv/{key...}", [.op, .by] + Parameter.routing),
         route(
@@ -63,6 +66,17 @@ extension RouteEntry {
         route(
             .transact, .post, "/txn",
             [.dryRun, .consistency, .maxLag, .or, .minRevision] + Parameter.routing),
+    ]
+
+    private static let leases: [RouteEntry] = [
+        route(.listLeases, .get, "/leases", Parameter.freshness + [.limit, .cursor, .keys]),
+        route(
+            .grantLease, .post, "/leases",
+            [.ttl, .id, .name, .meta, .onExpire, .lockDelay, .hold, .onDisconnect] + Parameter.routing),
+        route(.getLease, .get, "/leases/{id}", Parameter.freshness + [.keys]),
+        route(.revokeLease, .delete, "/leases/{id}", Parameter.routing),
+        route(.renewLease, .post, "/leases/{id}/renew", [.ttl] + Parameter.routing),
+        route(.holdLease, .get, "/leases/{id}/hold", [.onDisconnect] + Parameter.routing),
     ]
 
     private static let nodes: [RouteEntry] = [

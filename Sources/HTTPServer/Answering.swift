@@ -39,6 +39,9 @@ extension HTTPServer {
         return taken
     }
 
+    /// Whether the connection is open and waits for an answer, or for the rest of one.
+    public func isWaiting(_ id: ConnectionID) -> Bool { answering(id) != nil }
+
     /// Bytes that wait to be written to the connection; 0 if it is gone.
     public func outputCount(of id: ConnectionID) -> Int {
         table.index(of: id).map { table[$0].outputCount } ?? 0

@@ -190,6 +190,8 @@ private func replay<D: Disk>(
             case .command where isAdopted: base.keyspace.skip(index: entry.index, term: entry.term)
             case .command:
                 _ = base.keyspace.apply(encoded: entry.payload, index: entry.index, term: entry.term)
+                // Nobody waits for anything yet.
+                _ = base.keyspace.takeNews()
             case .configuration:
                 members = try Configuration(decoding: entry.payload)
                 base.keyspace.skip(index: entry.index, term: entry.term)
@@ -211,5 +213,6 @@ private func replay<D: Disk>(
         seed: seed, now: now)
     return Replica(
         raft: raft, keyspace: base.keyspace, configuration: members, tail: tail, checkpoint: base.reference,
-        limits: settings.replicaLimits, logBytes: tail.reduce(logBytes) { $0 + $1.payload.count + 40 })
+        limits: settings.replicaLimits, logBytes: tail.reduce(logBytes) { $0 + $1.payload.count + 40 },
+        now: now)
 }

@@ -120,6 +120,8 @@ extension NodeLoop {
     mutating func forget(_ connection: ConnectionID) {
         waiters.remove(connection)
         streams[connection] = nil
+        if !holds.isEmpty { letGo(connection) }
+        if !parked.isEmpty { abandon(connection) }
         traced[connection] = nil
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {
             step(.peerRequestGone(PeerRequestID(connection)))

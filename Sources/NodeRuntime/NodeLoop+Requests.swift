@@ -96,11 +96,11 @@ extension NodeLoop {
         submit(operation, token: token, id: id, deadline: now + plan.timeout, on: connection)
     }
 
-    private mutating func submit(
+    mutating func submit(
         _ operation: Store.Operation, token: UInt64, id: RequestID, deadline: Instant,
-        on connection: ConnectionID
+        on connection: ConnectionID?
     ) {
-        let trace = traced.isEmpty ? nil : traced[connection]?.trace
+        let trace = traced.isEmpty ? nil : connection.flatMap { traced[$0]?.trace }
         let write = Write(
             token: token, requestID: id, operation: operation, deadline: deadline, trace: trace)
         step(.write(write))
@@ -132,17 +132,26 @@ extension NodeLoop {
 
     mutating func finishWrite(_ token: UInt64, _ id: RequestID, _ outcome: Outcome) {
         switch requests.remove(token) {
+        case .write(let connection, let plan) where outcome.isCoordination:
+            finishCoordination(plan, id, outcome, on: connection)
         case .write(let connection, let plan):
-            var context = context()
-            context.requestID = id
-            if plan.traits.flags.contains(.explain) { context.explanation = explanation(of: id) }
-            if node.replica.raft.role != .leader { context.servedBy = leaderHint?.name }
+            let context = writeContext(plan, id)
             answer(connection, api.render(write: plan, outcome: outcome, context: context))
         case .importing(var importing):
             importing.outcomes.append(.outcome(outcome))
             goOn(importing)
-        case .read, .local, .log, nil: break
+        case .renewal(let connection, let start): finishRenewal(of: connection, since: start, outcome)
+        case .read, .local, .log, .unattended, nil: break
         }
+    }
+
+    /// What the answer to a write tells of the node.
+    mutating func writeContext(_ plan: WritePlan, _ id: RequestID) -> AnswerContext {
+        var context = context()
+        context.requestID = id
+        if plan.traits.flags.contains(.explain) { context.explanation = explanation(of: id) }
+        if node.replica.raft.role != .leader { context.servedBy = leaderHint?.name }
+        return context
     }
 
     /// For `?explain`: where the time of a write went, and on the leader whose disks have it.
@@ -181,7 +190,8 @@ extension NodeLoop {
                 importing.outcomes.append(.failed(.noLeader))
             }
             goOn(importing)
-        case .read, .local, .log, nil: break
+        // It is tried again until what is held has run out.
+        case .renewal, .read, .local, .log, .unattended, nil: break
         }
     }
 }
@@ -226,7 +236,7 @@ extension NodeLoop {
         case .read(let connection, let plan, let since):
             attempt(plan, on: connection, given: .linearizable, since: now, readIndex: now - since)
         case .local(let connection, let plan): attempt(plan, on: connection)
-        case .write, .importing, .log, nil: break
+        case .write, .importing, .log, .renewal, .unattended, nil: break
         }
     }
 
@@ -240,7 +250,7 @@ extension NodeLoop {
         switch requests.remove(token) {
         case .read(let connection, let plan, _): refuse(connection, code, plan.traits)
         case .local(let connection, let plan): refuse(connection, code, plan.traits)
-        case .write, .importing, .log, nil: break
+        case .write, .importing, .log, .renewal, .unattended, nil: break
         }
     }
 
@@ -254,6 +264,7 @@ extension NodeLoop {
                 connection, .revision(wanted, plan), until: start + plan.freshness.timeout, plan.traits)
         }
         var context = readContext(given)
+        if plan.target.showsTimers { context.timeLeft = timeLeft() }
         if plan.traits.flags.contains(.explain) {
             context.explanation = explanation(ofReadOn: connection, readIndex: readIndex)
         }

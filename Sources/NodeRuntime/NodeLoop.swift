@@ -52,6 +52,12 @@ struct NodeLoop: ~Copyable {
     /// Long lists on their way, each made from one state of the store.
     var streams: [ConnectionID: RangeLines] = [:]
     var requestIDs: RequestIDs
+    /// Requests that were applied and wait in the replicated state.
+    var parked = ParkedRequests()
+    /// What is held for as long as a client stays connected.
+    var holds: [ConnectionID: Hold] = [:]
+    /// When something that is held must be seen to.
+    var nextHold = Instant.never
     /// The requests under way that have a trace.
     var traced: [ConnectionID: TracedRequest] = [:]
     /// Makes this node's spans.
@@ -91,7 +97,7 @@ struct NodeLoop: ~Copyable {
         // What an answer or a flush has surfaced is for the next turn.
         if !inbound.isEmpty || hasReadyStream { return .zero }
         var deadline = min(node.deadline, server.deadline)
-        deadline = min(deadline, waiters.deadline)
+        deadline = min(deadline, waiters.deadline, nextHold)
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
     }
@@ -111,6 +117,7 @@ struct NodeLoop: ~Copyable {
         }
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()
+        if nextHold <= now { renewHolds() }
         if node.deadline <= now { step(.timeout) }
         endTurn()
         settleWaiters()
@@ -175,6 +182,9 @@ struct NodeLoop: ~Copyable {
         switch effect {
         case .answered(let token, let id, let outcome): finishWrite(token, id, outcome)
         case .refused(let token, let id, let refusal): failWrite(token, id, refusal)
+        case .settled(let id, let outcome): settle(id, outcome)
+        case .changed(let row): lookAgain(at: row)
+        case .replaced: lookAgainAtAll()
         case .readable(let token): finishRead(token)
         case .readRefused(let token, let refusal): failRead(token, refusal)
         case .deliver(let note): put(note)
@@ -250,6 +260,7 @@ extension NodeLoop {
         server.stopAccepting(on: poller)
         waiters.endAll()
         settleWaiters()
+        endHolds()
         server.finishConnections(at: now)
     }
 

@@ -16,6 +16,10 @@ enum PendingRequest {
     case local(ConnectionID, LocalPlan)
     /// Entries of the log are being read from disk.
     case log(ConnectionID, LocalPlan)
+    /// What is held for a connection is being renewed.
+    case renewal(ConnectionID, since: Instant)
+    /// A command that nobody waits for.
+    case unattended
 
     struct Importing {
         var connection: ConnectionID

@@ -19,7 +19,7 @@ extension Replica {
             }
             if entry.term > appliedTerm { enter(entry.term, at: now) }
             switch entry.kind {
-            case .command: apply(entry, into: &effects)
+            case .command: apply(entry, at: now, into: &effects)
             case .noop: keyspace.skip(index: entry.index, term: entry.term)
             case .configuration:
                 guard let decoded = try? Configuration(decoding: entry.payload) else {
@@ -32,11 +32,12 @@ extension Replica {
         releaseBarriers(into: &effects)
     }
 
-    private mutating func apply(_ entry: Entry, into effects: inout [ReplicaEffect]) {
+    private mutating func apply(_ entry: Entry, at now: Instant, into effects: inout [ReplicaEffect]) {
         let outcome = keyspace.apply(encoded: entry.payload, index: entry.index, term: entry.term)
-        guard !writes.isEmpty, let id = Command.requestID(of: entry.payload), let pending = writes.remove(id)
-        else { return }
-        effects.append(.answered(token: pending.token, id, outcome))
+        if !writes.isEmpty, let id = Command.requestID(of: entry.payload), let pending = writes.remove(id) {
+            effects.append(.answered(token: pending.token, id, outcome))
+        }
+        takeNews(at: now, into: &effects)
     }
 
     /// The first entry of a term is applied: whatever was sent in an earlier term and was not applied by now
@@ -96,6 +97,8 @@ extension Replica {
         if position.index > checkpoint.position.index { checkpoint = reference }
         if position.index > keyspace.appliedIndex || isPlanted(.installsOlderSnapshot) {
             keyspace = loaded
+            measureTimers(at: now)
+            effects.append(.replaced)
             appliedTerm = max(appliedTerm, position.term)
             configuration = reference.configuration
             logBytesSinceCheckpoint = 0

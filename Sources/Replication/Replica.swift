@@ -33,6 +33,10 @@ public struct Replica: Sendable {
         public var backOff = Instant.Span.milliseconds(5)
         /// Read rounds under way at a time: what comes meanwhile shares the next one.
         public var readRounds = 4
+        /// Timers that are fired by one command.
+        public var timersPerFiring = 64
+        /// After how long a timer is fired again whose firing was not applied.
+        public var timerRetry = Instant.Span.seconds(1)
 
         /// The documented defaults.
         public init() {}
@@ -69,6 +73,9 @@ public struct Replica: Sendable {
     /// Whether the leader gave a sign of life in this turn.
     var hasHeardLeader = false
     var nextSweep = Instant.never
+    var timing = Timing()
+    /// When a timer is to be seen to.
+    var nextTimer = Instant.never
 
     /// A proposal of this turn, and who wants it.
     struct QueuedProposal: Sendable {
@@ -89,9 +96,10 @@ public struct Replica: Sendable {
     ///   - tail: the entries of the log above the keyspace's applied index.
     ///   - checkpoint: the newest durable checkpoint.
     ///   - logBytes: bytes of the log after the checkpoint, so that restarts don't put off the next one.
+    ///   - now: from when on this node measures the timers of the state.
     public init(
         raft: Raft, keyspace: Keyspace, configuration: Configuration, tail: [Entry],
-        checkpoint: SnapshotReference, limits: Limits = Limits(), logBytes: Int = 0
+        checkpoint: SnapshotReference, limits: Limits = Limits(), logBytes: Int = 0, now: Instant = .zero
     ) {
         precondition(
             raft.commit >= keyspace.appliedIndex,
@@ -108,12 +116,13 @@ public struct Replica: Sendable {
         self.appliedTerm = keyspace.appliedTerm
         self.logBytesSinceCheckpoint = logBytes
         cache.append(tail)
+        measureTimers(at: now)
     }
 
     /// When ``ReplicaEvent/timeout`` is due.
     public var deadline: Instant {
         if keyspace.appliedIndex < raft.commit { return .zero }
-        var deadline = min(raft.deadline, nextSweep)
+        var deadline = min(raft.deadline, nextSweep, nextTimer)
         if canSubmit && !writes.waiting.isEmpty { deadline = min(deadline, writes.retryAt) }
         if raft.leader != nil { deadline = min(deadline, reads.nextQuestion(limit: limits.readRounds)) }
         return deadline
@@ -165,12 +174,14 @@ public struct Replica: Sendable {
     /// Ends a turn: proposes, forwards and asks for what came in since the last one.
     public mutating func endTurn(at now: Instant, wall: WallTime, into effects: inout [ReplicaEffect]) {
         submitWaiting(at: now, into: &effects)
+        driveTimers(at: now, wall: wall)
         propose(at: now, into: &effects)
         forward(into: &effects)
         startReadRound(at: now, into: &effects)
         raft.flush(at: now, into: &raftEffects)
         carryOut(at: now, into: &effects)
         applyCommitted(at: now, into: &effects)
+        noteTimers(at: now)
         noteCurrency(at: now)
         cache.trim(to: limits.entryCacheBytes, applied: keyspace.appliedIndex)
         considerCheckpoint(into: &effects)

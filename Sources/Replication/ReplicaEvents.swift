@@ -76,6 +76,12 @@ public enum ReplicaEffect: Sendable {
     case answered(token: UInt64, RequestID, Outcome)
     /// The write was not carried out, or it is not known whether it will be.
     case refused(token: UInt64, RequestID, WriteRefusal)
+    /// A request that was answered with an outcome that waits has come to its end. Told on every node.
+    case settled(RequestID, Outcome)
+    /// The thing with this row changed: whoever waits for it may look again.
+    case changed(RowKey)
+    /// A snapshot took the place of the state: whoever waits for something in it must look again.
+    case replaced
     /// The read may be answered from the keyspace now.
     case readable(token: UInt64)
     /// The read can't be answered in time.

@@ -123,7 +123,7 @@ extension Simulation {
         case .readRefused(let token, let refusal): answer(call: token, .refused("\(refusal)"), node)
         case .transition(let transition):
             if transition.to == .leader { statistics.elections += 1 }
-        case .deliver, .traced, .transferEnded: break
+        case .settled, .changed, .replaced, .deliver, .traced, .transferEnded: break
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: break  // The node has seen to them.
         }
     }

@@ -57,6 +57,9 @@ enum TraceText {
             "\(transition.from) to \(transition.to), term \(transition.term): \(transition.reason)"
         case .transferEnded(let target, let outcome):
             "transfer to \(target.map { "n\($0)" } ?? "anyone") ended: \(outcome)"
+        case .settled(let id, let outcome): "\(id) settled: \(text(outcome))"
+        case .changed(let row): "changed: \(row)"
+        case .replaced: "the state was replaced"
         case .deliver(let note): "note for \(note.recipient)"
         case .traced(let id, _, let peer, _): "traced write \(id) from \(peer)"
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: "?"

@@ -1,0 +1,185 @@
+// Requests that wait in the replicated state, and leases that are held for connected clients.
+import API
+import HTTP
+import HTTPServer
+import NodeCore
+import Primitives
+import Replication
+import Store
+
+// MARK: - Waiting in the state
+
+extension NodeLoop {
+    /// The command of a request was applied, and was not refused. It may have to wait; and a client that has
+    /// gone meanwhile must not hold anything.
+    mutating func finishCoordination(
+        _ plan: WritePlan, _ id: RequestID, _ outcome: Outcome, on connection: ConnectionID
+    ) {
+        guard server.isWaiting(connection) else { return abandon(id) }
+        if case .coordinated(let told) = outcome, told.isWaiting {
+            parked.insert(id, connection, plan)
+            traced[connection]?.isHeld = true
+            return server.watch(connection)
+        }
+        let context = writeContext(plan, id)
+        let response = api.render(write: plan, outcome: outcome, context: context)
+        guard plan.hold != nil, let lease = heldLease(outcome), response.status < 300 else {
+            return answer(connection, response)
+        }
+        hold(lease, plan, id, on: connection, response)
+    }
+
+    /// A request that waited in the state has come to its end.
+    mutating func settle(_ id: RequestID, _ outcome: Outcome) {
+        guard !parked.isEmpty, let (connection, plan) = parked.remove(id) else { return }
+        server.watch(connection, false)
+        finishCoordination(plan, id, outcome, on: connection)
+    }
+
+    /// A client that waited in the state is gone: it gives up its place.
+    mutating func abandon(_ connection: ConnectionID) {
+        if let request = parked.remove(connection) { abandon(request) }
+    }
+
+    private mutating func abandon(_ request: RequestID) {
+        guard node.replica.keyspace.coordination.row(of: request) != nil else { return }
+        carryOutUnattended(.abandon(request))
+    }
+
+    private mutating func carryOutUnattended(_ command: CoordinationCommand) {
+        submit(
+            .coordinate(command), token: requests.insert(.unattended), id: requestIDs.next(at: wall),
+            deadline: now + .seconds(60), on: nil)
+    }
+
+    /// The thing with this row changed. A lease that is gone ends the stream that held it.
+    mutating func lookAgain(at row: RowKey) {
+        guard !holds.isEmpty else { return }
+        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+            guard let hold = holds[connection], row == RowKey(.lease, hold.lease) else { continue }
+            checkHold(of: connection, hold)
+        }
+    }
+
+    /// The state was replaced by a snapshot: what was told meanwhile was not heard here.
+    mutating func lookAgainAtAll() {
+        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+            if let hold = holds[connection] { checkHold(of: connection, hold) }
+        }
+        for request in parked.requests where node.replica.keyspace.coordination.row(of: request) == nil {
+            guard let (connection, plan) = parked.remove(request) else { continue }
+            refuse(connection, .outcomeUnknown, plan.traits, requestID: request)
+        }
+    }
+
+    /// How long timers of the state still run by this node's clock, for those who ask.
+    func timeLeft() -> @Sendable (UInt64) -> Int64? {
+        let (queue, now) = (node.replica.timers, now)
+        return { number in queue.deadline(of: number).map { max(0, ($0 - now).milliseconds) } }
+    }
+}
+
+// MARK: - Holding leases
+
+extension NodeLoop {
+    /// Begins to hold a lease for a client, with the answer as the stream's first line.
+    private mutating func hold(
+        _ lease: Lease, _ plan: WritePlan, _ request: RequestID, on connection: ConnectionID,
+        _ response: HTTP.Response
+    ) {
+        guard let wish = plan.hold else { return }
+        metrics.answered(connection, response.status, at: now)
+        let head = api.renderHold(response)
+        guard server.beginStream(connection, head, at: now) else { return abandon(request) }
+        server.watch(connection)
+        let timeToLive = Instant.Span.milliseconds(Int(lease.terms.timeToLive))
+        let end = wish.endsAtOnce ? CoordinationCommand.lease(.revoke(id: lease.id)) : nil
+        // It is renewed at once, which tells exactly until when it is held.
+        holds[connection] = Hold(
+            lease: lease.id, timeToLive: timeToLive, atEnd: end, renewAt: now,
+            isSafeUntil: now + timeToLive)
+        nextHold = now
+    }
+
+    /// Renews what is due, and ends what can't be known to be held any more.
+    mutating func renewHolds() {
+        nextHold = .never
+        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+            guard var hold = holds[connection] else { continue }
+            if hold.isSafeUntil <= now {
+                endHold(
+                    of: connection, .leaseNotFound,
+                    "lease '\(hold.lease)' could not be renewed in time: it may have expired")
+                continue
+            }
+            if hold.renewAt <= now {
+                let token = requests.insert(.renewal(connection, since: now))
+                submit(
+                    .coordinate(.lease(.renew(id: hold.lease, timeToLive: nil))), token: token,
+                    id: requestIDs.next(at: wall), deadline: hold.isSafeUntil, on: nil)
+                hold.renewAt = now + Self.renewalInterval(hold.timeToLive)
+                holds[connection] = hold
+            }
+            nextHold = min(nextHold, hold.renewAt, hold.isSafeUntil)
+        }
+    }
+
+    /// A third of the time to live, so that two may fail; and often enough to be a sign of life.
+    private static func renewalInterval(_ timeToLive: Instant.Span) -> Instant.Span {
+        min(.milliseconds(Int(timeToLive.milliseconds / 3)), .seconds(10))
+    }
+
+    mutating func finishRenewal(of connection: ConnectionID, since start: Instant, _ outcome: Outcome) {
+        guard var hold = holds[connection] else { return }
+        guard case .coordinated(.lease(.renewed(let lease))) = outcome else {
+            return endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
+        }
+        hold.isSafeUntil = start + hold.timeToLive
+        holds[connection] = hold
+        let line = api.holdLine(
+            lease: lease.id, renewedAt: wall, remaining: (hold.isSafeUntil - now).milliseconds)
+        if !server.write(connection, line, at: now) {
+            endHold(of: connection, .overloaded, "the client does not read")
+        }
+    }
+
+    private mutating func checkHold(of connection: ConnectionID, _ hold: Hold) {
+        guard node.replica.keyspace.lease(hold.lease) == nil else { return }
+        endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
+    }
+
+    /// Ends a stream with a problem: what it held is not held any more, or not for certain.
+    private mutating func endHold(of connection: ConnectionID, _ code: ProblemCode, _ detail: String) {
+        holds[connection] = nil
+        let line = api.errorLine(code, detail: detail, context: context())
+        server.watch(connection, false)
+        server.endStream(connection, line, at: now, into: &inbound)
+    }
+
+    /// A client is gone for which something was held.
+    mutating func letGo(_ connection: ConnectionID) {
+        guard let hold = holds.removeValue(forKey: connection), let command = hold.atEnd else { return }
+        carryOutUnattended(command)
+    }
+
+    /// Ends everything that is held or waited for: the node stops.
+    mutating func endHolds() {
+        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+            letGo(connection)
+            server.endStream(connection, api.byeLine(), at: now, into: &inbound)
+        }
+        for request in parked.requests {
+            guard let (connection, plan) = parked.remove(request) else { continue }
+            abandon(request)
+            refuse(connection, .shuttingDown, plan.traits, requestID: request)
+        }
+    }
+
+    /// The lease under which an outcome gave something that may be held.
+    private func heldLease(_ outcome: Outcome) -> Lease? {
+        switch outcome {
+        case .coordinated(.lease(.granted(let lease))), .coordinated(.lease(.renewed(let lease))): lease
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,50 @@
+// Requests whose commands were applied and wait in the replicated state: for a lock, at a barrier. The state
+// knows their place; the node only knows which connection wants to hear of it.
+import API
+import HTTPServer
+import Primitives
+import Store
+
+/// The connections that wait for something in the replicated state, by their requests.
+struct ParkedRequests {
+    private var byRequest: [RequestID: (connection: ConnectionID, plan: WritePlan)] = [:]
+    private var byConnection: [ConnectionID: RequestID] = [:]
+
+    var isEmpty: Bool { byRequest.isEmpty }
+    var count: Int { byRequest.count }
+    /// The requests, in a fixed order.
+    var requests: [RequestID] {
+        byRequest.keys.sorted { ($0.high, $0.low) < ($1.high, $1.low) }
+    }
+
+    mutating func insert(_ request: RequestID, _ connection: ConnectionID, _ plan: WritePlan) {
+        byRequest[request] = (connection, plan)
+        byConnection[connection] = request
+    }
+
+    mutating func remove(_ request: RequestID) -> (connection: ConnectionID, plan: WritePlan)? {
+        guard let parked = byRequest.removeValue(forKey: request) else { return nil }
+        byConnection[parked.connection] = nil
+        return parked
+    }
+
+    /// Takes out the request of a connection that is gone.
+    mutating func remove(_ connection: ConnectionID) -> RequestID? {
+        guard let request = byConnection.removeValue(forKey: connection) else { return nil }
+        byRequest[request] = nil
+        return request
+    }
+}
+
+/// Something that is held under a lease for as long as a client stays connected, and renewed meanwhile.
+struct Hold {
+    var lease: String
+    var timeToLive: Instant.Span
+    /// What is done when the client is gone; nil: the lease's time runs out.
+    var atEnd: CoordinationCommand?
+    /// When it is renewed next.
+    var renewAt: Instant
+    /// Until when it is certain that the lease has not expired: counted from when the last renewal that was
+    /// applied had been asked for.
+    var isSafeUntil: Instant
+}

@@ -1,0 +1,114 @@
+import Consensus
+import Primitives
+import Store
+
+// The leader decides that a timer of the replicated state has run out, by its monotonic clock, and says so in
+// the log, naming its term. A new leader goes on from what it has seen itself and from what was recorded:
+// so a change of leaders may prolong a timer a little, and never shortens it.
+
+extension Replica {
+    /// Which timers are fired, and when.
+    struct Timing: Sendable {
+        var queue = TimerQueue()
+        /// The term of this node's leadership in which the timers were prolonged; nil while it may fire none.
+        var term: Term?
+        /// Timers of which a firing is under way.
+        var firing: Set<UInt64> = []
+        /// Not before then is another batch fired while one is under way.
+        var retryAt = Instant.zero
+        /// Not before then is it recorded again how much is left of timers.
+        var nextNotes = Instant.zero
+    }
+
+    /// The running timers by this node's clock.
+    public var timers: TimerQueue { timing.queue }
+
+    /// Begins to measure every timer of the state anew: it was restored.
+    mutating func measureTimers(at now: Instant) {
+        timing = Timing()
+        var queue = TimerQueue()
+        keyspace.coordination.forEachTimer { number, duration, remaining in
+            queue.arm(
+                number, at: now + .milliseconds(Int(remaining)), duration: .milliseconds(Int(duration)), now: now)
+        }
+        timing.queue = queue
+    }
+
+    /// Tells what has just been applied to whoever waits for it.
+    mutating func takeNews(at now: Instant, into effects: inout [ReplicaEffect]) {
+        for news in keyspace.takeNews() {
+            switch news {
+            case .armed(let number, let milliseconds):
+                let duration = Instant.Span.milliseconds(Int(milliseconds))
+                timing.queue.arm(number, at: now + duration, duration: duration, now: now)
+            case .disarmed(let number):
+                timing.queue.disarm(number)
+                timing.firing.remove(number)
+            case .settled(let request, let outcome):
+                effects.append(.settled(request, .coordinated(outcome)))
+            case .changed(let row): effects.append(.changed(row))
+            }
+        }
+    }
+
+    /// As leader: proposes that what has run out fires, and records what is left of long timers.
+    mutating func driveTimers(at now: Instant, wall: WallTime) {
+        // Every renewal of earlier terms must be known.
+        guard raft.role == .leader, keyspace.appliedTerm == raft.term, raft.transferTarget == nil else {
+            timing.term = nil
+            return
+        }
+        if timing.term != raft.term { beginTerm(at: now) }
+        if timing.firing.isEmpty || timing.retryAt <= now {
+            let retryAt = now + limits.timerRetry
+            let numbers = timing.queue.takeDue(at: now, limit: limits.timersPerFiring, retryAt: retryAt)
+            if !numbers.isEmpty {
+                timing.firing = Set(numbers)
+                timing.retryAt = retryAt
+                propose(.timers(.fire(term: raft.term, numbers)), wall: wall)
+            }
+        }
+        if timing.nextNotes <= now, timing.queue.nextNote() <= now {
+            timing.nextNotes = now + .seconds(1)
+            let left = timing.queue.takeNotes(at: now, limit: TimerCommand.mostTimers)
+            let noted = left.map { left in
+                // A part of a millisecond counts as a whole one: what is left never shrinks by being told.
+                TimerCommand.TimeLeft(number: left.number, milliseconds: left.left.milliseconds + 1)
+            }
+            if !noted.isEmpty { propose(.timers(.elapsed(term: raft.term, noted)), wall: wall) }
+        }
+    }
+
+    private mutating func beginTerm(at now: Instant) {
+        timing.term = raft.term
+        timing.firing = []
+        timing.retryAt = now
+        timing.nextNotes = now
+        var queue = timing.queue
+        keyspace.coordination.forEachTimer { number, _, remaining in
+            queue.prolong(number, to: now + .milliseconds(Int(remaining)))
+        }
+        timing.queue = queue
+    }
+
+    /// Notes when a timer is to be seen to, after everything of the turn was applied.
+    mutating func noteTimers(at now: Instant) {
+        guard timing.term != nil else {
+            // A leader that has just applied the first entry of its term begins at once.
+            let isReady = raft.role == .leader && keyspace.appliedTerm == raft.term
+            nextTimer =
+                isReady && raft.transferTarget == nil && timing.queue.count > 0 ? now : .never
+            return
+        }
+        var next = max(timing.queue.nextNote(), timing.nextNotes)
+        let due = timing.queue.nextDue()
+        next = min(next, timing.firing.isEmpty ? due : max(due, timing.retryAt))
+        nextTimer = next
+    }
+
+    private mutating func propose(_ command: CoordinationCommand, wall: WallTime) {
+        let command = Command(requestID: .none, time: wall, operation: .coordinate(command))
+        proposals.append(
+            QueuedProposal(requestID: .none, term: raft.term, origin: nil, payload: command.encode()))
+    }
+}
