@@ -95,7 +95,7 @@ extension Keyspace {
         case .timers(let command): carryOut(command, term: term)
         case .lease(let command): carryOut(command)
         case .abandon(let request): .coordinated(.abandoned(abandon(request)))
-        case .queue(let command): carryOut(command)
+        case .queue(let command): carryOut(command, id: id)
         case .barrier(let command): carryOut(command, id: id)
         }
     }
@@ -103,6 +103,7 @@ extension Keyspace {
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
+        case .handout: return coordination.abandonReceive(row)
         case .barrierMember: return coordination.abandonBarrier(row)
         case .timer, .lease, .leasedKey, .leasedHold, .request, .queue, .queueBatch, .message, .messageBody,
             .readyMessage, .messageID, .dedupeOrder, .barrier:

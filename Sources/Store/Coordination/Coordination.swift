@@ -78,6 +78,8 @@ public enum RowKind: UInt8, Sendable {
     case messageID = 25
     /// A dedupe id, by the queue's number and that of the message.
     case dedupeOrder = 26
+    /// A message in flight, by the request that received it, the number that it stands under and its own.
+    case handout = 27
 
     /// A barrier, by its name.
     case barrier = 30

@@ -224,7 +224,7 @@ extension Coordination {
         switch row.kind {
         case .barrierMember: endBarrierHold(row)
         case .timer, .lease, .leasedKey, .leasedHold, .request, .queue, .queueBatch, .message, .messageBody,
-            .readyMessage, .messageID, .dedupeOrder, .barrier:
+            .readyMessage, .messageID, .dedupeOrder, .handout, .barrier:
             preconditionFailure("no hold: \(row)")
         }
     }

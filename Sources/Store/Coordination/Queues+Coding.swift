@@ -188,7 +188,9 @@ extension QueuedMessage: RowValue {
         case 2: state = .delayed(timer: try reader.varint())
         case 3:
             state = .inFlight(
-                receipt: try reader.varint(), timer: try reader.varint(), consumer: try reader.string())
+                receipt: try reader.varint(), timer: try reader.varint(),
+                request: RequestID(high: try reader.fixed(), low: try reader.fixed()),
+                consumer: try reader.string())
         default: throw .malformed
         }
         priority = try reader.byte()
@@ -207,10 +209,12 @@ extension QueuedMessage: RowValue {
         case .delayed(let timer):
             writer.byte(2)
             writer.varint(timer)
-        case .inFlight(let receipt, let timer, let consumer):
+        case .inFlight(let receipt, let timer, let request, let consumer):
             writer.byte(3)
             writer.varint(receipt)
             writer.varint(timer)
+            writer.fixed(request.high)
+            writer.fixed(request.low)
             writer.string(consumer)
         }
         writer.byte(priority)

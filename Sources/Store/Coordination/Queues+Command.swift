@@ -3,7 +3,7 @@ public import Primitives
 // What commands do to queues.
 
 extension Keyspace {
-    mutating func carryOut(_ command: QueueCommand) -> Outcome {
+    mutating func carryOut(_ command: QueueCommand, id: RequestID) -> Outcome {
         switch command {
         case .configure(let name, let settings): return configure(name, settings)
         case .enqueue(let name, let message): return enqueue(message, in: name)
@@ -12,7 +12,7 @@ extension Keyspace {
             return .queue(
                 .received(
                     coordination.receive(
-                        from: &queue, maximum: maximum, visibility: visibility, consumer: consumer)))
+                        from: &queue, maximum: maximum, visibility: visibility, consumer: consumer, id: id)))
         case .acknowledge(let name, let receipt):
             return withMessage(receipt, in: name) { coordination, queue, message in
                 coordination.erase(receipt.message, message, from: &queue)

@@ -26,6 +26,15 @@ extension RowKey {
         RowKey(bytes: RowKey(.messageID, queue.number).bytes + Array(id.utf8))
     }
 
+    /// The messages in flight that a request has received.
+    static func handouts(_ request: RequestID) -> RowKey {
+        RowKey(.handout, request.high).followed(by: request.low)
+    }
+
+    static func handout(_ request: RequestID, _ batch: UInt64, _ number: UInt64) -> RowKey {
+        handouts(request).followed(by: batch).followed(by: number)
+    }
+
     func followed(by number: UInt64) -> RowKey {
         var key = self
         key.append(number)
@@ -64,7 +73,7 @@ extension Coordination {
     /// The message that a receipt entitles to; nil if it does not any more.
     func message(_ receipt: Receipt, in queue: Queue) -> QueuedMessage? {
         guard let message = message(receipt.message, in: queue),
-            case .inFlight(receipt.number, _, _) = message.state
+            case .inFlight(receipt.number, _, _, _) = message.state
         else { return nil }
         return message
     }
@@ -108,8 +117,9 @@ extension Coordination {
         case .delayed(let timer):
             disarm(timer)
             queue.delayed -= 1
-        case .inFlight(_, let timer, _):
+        case .inFlight(_, let timer, let request, _):
             disarm(timer)
+            forget(request, queue.batch, number)
             queue.inFlight -= 1
         }
     }
@@ -125,7 +135,7 @@ extension Coordination {
 
     /// Hands out messages and stores the queue.
     mutating func receive(
-        from queue: inout Queue, maximum: Int, visibility: Int64?, consumer: String
+        from queue: inout Queue, maximum: Int, visibility: Int64?, consumer: String, id: RequestID
     ) -> [ReceivedMessage] {
         var messages: [ReceivedMessage] = []
         var byteCount = 0
@@ -143,22 +153,27 @@ extension Coordination {
             let timer = arm(
                 .queue(.message(batch: queue.batch, number: number)),
                 milliseconds: visibility ?? queue.settings.visibility)
-            message.state = .inFlight(receipt: receipt.number, timer: timer, consumer: consumer)
+            message.state = .inFlight(receipt: receipt.number, timer: timer, request: id, consumer: consumer)
             queue.inFlight += 1
+            set(.handout(id, queue.batch, number))
             set(.message(queue, number), message)
             messages.append(message.shown(body: body, receipt: receipt))
         }
-        if !messages.isEmpty { set(queue) }
+        guard !messages.isEmpty else { return [] }
+        note(id, in: .handouts(id))
+        set(queue)
         return messages
     }
 
     mutating func extend(
         _ number: UInt64, _ message: inout QueuedMessage, of queue: Queue, visibility: Int64
     ) {
-        guard case .inFlight(let receipt, let timer, let consumer) = message.state else { return }
+        guard case .inFlight(let receipt, let timer, let request, let consumer) = message.state else {
+            return
+        }
         disarm(timer)
         let next = arm(.queue(.message(batch: queue.batch, number: number)), milliseconds: visibility)
-        message.state = .inFlight(receipt: receipt, timer: next, consumer: consumer)
+        message.state = .inFlight(receipt: receipt, timer: next, request: request, consumer: consumer)
         set(.message(queue, number), message)
     }
 
@@ -192,6 +207,30 @@ extension Coordination {
         (dead.attempts, dead.tick, dead.endTimer, dead.source) = (0, grave.tick, 0, queue.name)
         insert(nextNumber(), dead, body: body, into: &grave, delay: 0)
         set(grave)
+    }
+
+    /// A message that a request has received is in flight no more.
+    private mutating func forget(_ request: RequestID, _ batch: UInt64, _ number: UInt64) {
+        remove(.handout(request, batch, number))
+        if first(.handouts(request)) == nil { forget(request) }
+    }
+
+    /// Whoever sent this request has never seen what it received: it comes back, as if never handed out.
+    mutating func abandonReceive(_ handouts: RowKey) -> Bool {
+        var count = 0
+        for key in keys(handouts) {
+            let number = key.lastNumber
+            let batch = RowKey(bytes: Array(key.bytes.dropLast(8))).lastNumber
+            guard var queue = queue(ofBatch: batch), var message = message(number, in: queue) else {
+                continue
+            }
+            displace(number, message, in: &queue)
+            message.attempts -= 1
+            place(number, message, in: &queue, delay: 0)
+            set(queue)
+            count += 1
+        }
+        return count > 0
     }
 
     // MARK: - Dedupe ids
@@ -294,7 +333,10 @@ extension Coordination {
                     disarm(message.endTimer)
                     switch message.state {
                     case .ready: break
-                    case .delayed(let timer), .inFlight(_, let timer, _): disarm(timer)
+                    case .delayed(let timer): disarm(timer)
+                    case .inFlight(_, let timer, let request, _):
+                        disarm(timer)
+                        forget(request, batch, key.lastNumber)
                     }
                 }
                 remove(key)

@@ -223,7 +223,7 @@ struct QueuedMessage: Sendable, Equatable {
     enum State: Sendable, Equatable {
         case ready
         case delayed(timer: UInt64)
-        case inFlight(receipt: UInt64, timer: UInt64, consumer: String)
+        case inFlight(receipt: UInt64, timer: UInt64, request: RequestID, consumer: String)
     }
 
     var id: MessageID
