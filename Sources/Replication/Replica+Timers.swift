@@ -29,7 +29,8 @@ extension Replica {
         var queue = TimerQueue()
         keyspace.coordination.forEachTimer { number, duration, remaining in
             queue.arm(
-                number, at: now + .milliseconds(Int(remaining)), duration: .milliseconds(Int(duration)), now: now)
+                number, at: now + .milliseconds(Int(remaining)), duration: .milliseconds(Int(duration)),
+                now: now)
         }
         timing.queue = queue
     }

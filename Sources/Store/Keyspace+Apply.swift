@@ -28,7 +28,25 @@ extension Keyspace {
         lastTime = unsafe max(lastTime, command.time)
         let before = events.count
         let id = unsafe command.requestID
-        let outcome = unsafe carryOut(command.operation, id: id)
+        let once = unsafe command.once
+        let outcome: Outcome
+        if once != nil || coordination.outcomes.count > 0 {
+            let principal = unsafe once == nil ? "" : String(decoding: command.principal, as: UTF8.self)
+            if let known = knownOutcome(of: id, once, principal: principal) {
+                outcome = known
+            } else {
+                outcome = unsafe carryOut(command.operation, id: id)
+                if let once { rememberOutcome(outcome, of: id, once, principal: principal) }
+            }
+        } else {
+            outcome = unsafe carryOut(command.operation, id: id)
+        }
+        if id != .none {
+            requests.append(
+                RequestRecord(
+                    id: id, index: appliedIndex, term: appliedTerm, revision: revision,
+                    verdict: outcome.verdict))
+        }
         freeHistory(added: events.count - before)
         return outcome
     }

@@ -183,7 +183,7 @@ final class Clients {
             guard take(token, node) != nil else { return }
             end(token, .refused)
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot, .deliver, .traced, .transferEnded,
-            .transition:
+            .transition, .settled, .changed, .replaced:
             break
         }
     }

@@ -1,4 +1,5 @@
 import Primitives
+import Testing
 
 @testable import Store
 
@@ -29,15 +30,26 @@ struct TimedStore {
         let command = Command(
             requestID: id ?? nextRequest(), time: WallTime(milliseconds: now), operation: operation)
         let outcome = keyspace.apply(command, index: keyspace.appliedIndex.next, term: Term(1))
+        #expect(Self.isKept(outcome), "the binary form of \(outcome) says something else")
         for news in keyspace.takeNews() {
             switch news {
             case .armed(let number, let milliseconds): deadlines[number] = now + milliseconds
             case .disarmed(let number): deadlines[number] = nil
-            case .settled(let request, let outcome): settled[request] = outcome
+            case .settled(let request, let outcome):
+                #expect(Self.isKept(.coordinated(outcome)))
+                settled[request] = outcome
             case .changed(let row): changed.append(row)
             }
         }
         return outcome
+    }
+
+    /// Whether an outcome is the same after it was written and read.
+    private static func isKept(_ outcome: Outcome) -> Bool {
+        var writer = ByteWriter()
+        outcome.encode(into: &writer)
+        var reader = ByteReader(writer.take())
+        return (try? Outcome(reading: &reader)) == outcome && reader.isAtEnd
     }
 
     @discardableResult mutating func queue(_ command: QueueCommand, id: RequestID? = nil) -> Outcome {

@@ -13,6 +13,8 @@ public enum CoordinationCommand: Sendable, Equatable {
     /// Whoever sent this request no longer waits for its outcome, nor wants what came of it: it gives up its
     /// place in a queue, or gives back what it holds.
     case abandon(RequestID)
+    /// Makes the outcome of a request certain: if it was not carried out by now, it never will be.
+    case cancel(RequestName)
     /// What is done with queues.
     case queue(QueueCommand)
     /// What is done with barriers.
@@ -22,6 +24,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case timers = 1
         case lease = 2
         case abandon = 3
+        case cancel = 4
         case queue = 5
         case barrier = 6
     }
@@ -38,6 +41,16 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(Family.abandon.rawValue)
             writer.fixed(request.high)
             writer.fixed(request.low)
+        case .cancel(.id(let request)):
+            writer.byte(Family.cancel.rawValue)
+            writer.byte(1)
+            writer.fixed(request.high)
+            writer.fixed(request.low)
+        case .cancel(.key(let key, let principal)):
+            writer.byte(Family.cancel.rawValue)
+            writer.byte(2)
+            writer.string(key)
+            writer.string(principal)
         case .queue(let command):
             writer.byte(Family.queue.rawValue)
             command.encode(into: &writer)
@@ -53,6 +66,12 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .lease: self = .lease(try LeaseCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
+        case .cancel:
+            switch try reader.byte() {
+            case 1: self = .cancel(.id(RequestID(high: try reader.fixed(), low: try reader.fixed())))
+            case 2: self = .cancel(.key(try reader.string(), principal: try reader.string()))
+            default: throw .malformed
+            }
         case .queue: self = .queue(try QueueCommand(reading: &reader))
         case .barrier: self = .barrier(try BarrierCommand(reading: &reader))
         case nil: throw .malformed
@@ -68,6 +87,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case lease(LeaseOutcome)
     /// Whether the request that was given up still waited or held something.
     case abandoned(Bool)
+    /// What is known of a request that was to be cancelled.
+    case request(RequestState)
     /// What became of a queue or a message.
     case queue(QueueOutcome)
     /// What became of a barrier or a party.
@@ -95,6 +116,7 @@ extension Keyspace {
         case .timers(let command): carryOut(command, term: term)
         case .lease(let command): carryOut(command)
         case .abandon(let request): .coordinated(.abandoned(abandon(request)))
+        case .cancel(let request): cancel(request)
         case .queue(let command): carryOut(command, id: id)
         case .barrier(let command): carryOut(command, id: id)
         }
@@ -105,9 +127,7 @@ extension Keyspace {
         switch row.kind {
         case .handout: return coordination.abandonReceive(row)
         case .barrierMember: return coordination.abandonBarrier(row)
-        case .timer, .lease, .leasedKey, .leasedHold, .request, .queue, .queueBatch, .message, .messageBody,
-            .readyMessage, .messageID, .dedupeOrder, .barrier:
-            preconditionFailure("nothing waits in \(row)")
+        default: preconditionFailure("nothing waits in \(row)")
         }
     }
 
@@ -124,6 +144,7 @@ extension Keyspace {
                 count += 1
                 switch target {
                 case .lease(let id): expired.append(id)
+                case .outcomes: coordination.endOutcomeHour()
                 case .queue(let timer): fire(timer)
                 case .barrier(let timer): coordination.fire(timer)
                 }

@@ -7,4 +7,14 @@ extension CoordinationOutcome {
         default: false
         }
     }
+
+    /// Whether something new was made.
+    var isCreation: Bool {
+        switch self {
+        case .queue(.configured(_, isNew: true)), .queue(.enqueued(_, isNew: true, _)),
+            .barrier(.configured(_, isNew: true)):
+            true
+        default: false
+        }
+    }
 }

@@ -223,9 +223,7 @@ extension Coordination {
     mutating func endHold(_ row: RowKey, delay: Int64) {
         switch row.kind {
         case .barrierMember: endBarrierHold(row)
-        case .timer, .lease, .leasedKey, .leasedHold, .request, .queue, .queueBatch, .message, .messageBody,
-            .readyMessage, .messageID, .dedupeOrder, .handout, .barrier:
-            preconditionFailure("no hold: \(row)")
+        default: preconditionFailure("no hold: \(row)")
         }
     }
 }

@@ -10,6 +10,8 @@ public import Primitives
 enum TimerTarget: Equatable, Sendable {
     /// The lease with this id expires.
     case lease(String)
+    /// An hour of remembering outcomes is over.
+    case outcomes
     /// Something about a queue is due.
     case queue(QueueTimer)
     /// Something about a barrier is due.
@@ -34,6 +36,7 @@ struct TimerRow: RowValue, Equatable, Sendable {
         let code = try reader.byte()
         switch code {
         case 1: target = .lease(try reader.string())
+        case 40: target = .outcomes
         case 20...29: target = .queue(try QueueTimer(code, reading: &reader))
         case 30...39: target = .barrier(try BarrierTimer(code, reading: &reader))
         default: throw .malformed
@@ -47,6 +50,7 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case .lease(let id):
             writer.byte(1)
             writer.string(id)
+        case .outcomes: writer.byte(40)
         case .queue(let timer): timer.encode(into: &writer)
         case .barrier(let timer): timer.encode(into: &writer)
         }
