@@ -26,6 +26,8 @@ enum Help {
         curl $P/kv --data-binary @backup.ndjson                   # and back
         curl -X DELETE "$P/kv?prefix=tmp/"                        # delete many at once
         curl $P/txn --json '{"if":[{"key":"a","absent":true}],"then":[{"put":{"key":"a","value":"1"}}]}'   # all or nothing
+        curl $P/queues/mail -d hello ; curl -i -X POST "$P/queues/mail/receive?wait=20s"   # a queue of messages
+        curl -X POST "$P/barriers/start/arrive?member=$HOSTNAME&parties=3&wait=60s"        # wait for each other
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
         curl $P/cluster?pretty                                    # the cluster
         curl $P/members ; curl $P/leader                          # who is there, who leads
@@ -112,6 +114,37 @@ enum Help {
 
             All guards see the state before. All writes carry one revision and change a key once; a get sees what
             the operations before it have written. ?dry_run changes nothing and tells what would be.
+
+            """
+        ),
+        (
+            "queues",
+            """
+            curl $P/queues/mail -d hello                                  enqueue; the first message makes the queue
+            curl "$P/queues/mail?priority=9&delay=5s&ttl=1h&dedupe=order-17" -d hello
+            curl -i -X POST "$P/queues/mail/receive?wait=20s"             one, raw, with Parley-Receipt; 204: none
+            curl -X POST "$P/queues/mail/receive?max=10&visibility=1m"    several, as JSON
+            curl -X POST "$P/queues/mail/ack?receipt=$R"                  done; nack gives it back, extend keeps it
+            curl $P/queues/mail                                           how many: ready, in_flight, delayed, dead
+            curl -X PUT $P/queues/mail --json '{"max_attempts":5,"dead_letter":"mail-dead","order":"priority"}'
+
+            A message belongs to its receiver for its visibility (30s unless said otherwise). What is not acknowledged
+            by then comes again, in its old place and with another receipt: every message at least once, in the order
+            of the log. The old receipt is 409 receipt_expired. peek looks, DELETE .../messages removes all.
+
+            """
+        ),
+        (
+            "barriers",
+            """
+            curl -X POST "$P/barriers/start/arrive?member=w1&parties=3&wait=60s"   answered when all three are there
+            curl -X PUT "$P/barriers/start?parties=3&ttl=10m&generations=once"     open for ever, once all were
+            curl -X POST "$P/barriers/start/leave?member=w1&wait=60s"              answered when all have left
+            curl -X POST $P/barriers/start/reset ; curl $P/barriers/start          anew; who is there
+
+            200 released: all have arrived; index is the place in the order of arrival. 202: the wait is over, the
+            arrival stays; come again as the same member. 409 barrier_broken: the lease= of one ended, or somebody
+            reset or deleted it. A client that goes while it waits takes its arrival back.
 
             """
         ),

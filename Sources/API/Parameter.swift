@@ -19,6 +19,9 @@ public enum Parameter: String, Sendable, CaseIterable {
     case to, channel, from, max, ack, id, upto
     // Health
     case verbose, exclude, full
+    // Queues and barriers
+    case priority, delay, dedupe, visibility, consumer, receipt
+    case parties, generations, generation, member
     // Presentation
     case explain, pretty
 

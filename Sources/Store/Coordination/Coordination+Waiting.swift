@@ -18,3 +18,10 @@ extension CoordinationOutcome {
         }
     }
 }
+
+extension Outcome {
+    /// Whether it is that of a command of coordination, which was not refused.
+    public var isCoordination: Bool {
+        if case .coordinated = self { true } else { false }
+    }
+}
