@@ -73,7 +73,7 @@ extension RouteEntry {
     ]
 
     private static let leases: [RouteEntry] = [
-        route(.listLeases, .get, "/leases", Parameter.freshness + [.limit, .cursor, .keys]),
+        route(.listLeases, .get, "/leases", Parameter.freshness + [.limit, .cursor]),
         route(
             .grantLease, .post, "/leases",
             [.ttl, .id, .name, .meta, .onExpire, .lockDelay, .hold, .onDisconnect] + Parameter.routing),

@@ -26,6 +26,8 @@ extension Replica {
     /// Begins to measure every timer of the state anew: it was restored.
     mutating func measureTimers(at now: Instant) {
         timing = Timing()
+        // What the state had to tell before is in the rows.
+        _ = keyspace.takeNews()
         var queue = TimerQueue()
         keyspace.coordination.forEachTimer { number, duration, remaining in
             queue.arm(

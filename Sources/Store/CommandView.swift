@@ -108,6 +108,7 @@ import Primitives
         case .leasedPut:
             let (condition, flags) = try unsafe OperationView.readGuard(&reader, flags: 4)
             let put = try unsafe OperationView.readPut(&reader)
+            guard unsafe put.key.count <= Limits.leasedKeyBytes else { throw .malformed }
             unsafe self = unsafe .leasedPut(
                 put, guard: condition, returnPrevious: flags & 4 != 0,
                 lease: try OperationView.readRest(&reader) { rest throws(ByteReaderError) in

@@ -99,6 +99,7 @@ extension Keyspace {
         switch lease {
         case .existing(let name):
             guard self.lease(name) != nil else { return .refused(.coordination(.leaseNotFound(name))) }
+            guard hasRoom else { return .refused(.coordination(.full)) }
             id = name
         case .kept: id = unsafe current.find(Place(put.key)).flatMap { unsafe Row($0).lease }
         case .own(let milliseconds):
@@ -280,7 +281,8 @@ extension Keyspace {
         _ key: UnsafeRawBufferPointer, from old: String?, to new: UnsafeRawBufferPointer?
     ) {
         let new = unsafe new.map { unsafe String(decoding: $0, as: UTF8.self) } ?? ""
-        if let old, old != new { unsafe detach(key, fromLease: old) }
+        // Byte by byte: ids that Unicode holds for equal are different leases.
+        if let old, !old.utf8.elementsEqual(new.utf8) { unsafe detach(key, fromLease: old) }
         if !new.isEmpty { unsafe coordination.set(RowKey(.leasedKey, new, key)) }
     }
 

@@ -111,7 +111,8 @@ private func describe(_ outcome: Outcome) -> String {
         return (each + ["r\(revision)"]).joined(separator: " ")
     case .compacted(let revision): return "compacted \(revision)"
     case .transaction(let outcome, let revision): return "\(outcome.succeeded) r\(revision)"
-    case .coordinated, .replayed: return "\(outcome)"
+    case .coordinated(let outcome): return "\(outcome)"
+    case .replayed(let outcome, _): return "again " + describe(outcome)
     case .refused(let refusal):
         switch refusal {
         case .preconditionFailed(let current): return "no, at " + (current.map { "\($0)" } ?? "none")
@@ -121,7 +122,9 @@ private func describe(_ outcome: Outcome) -> String {
         case .compacted(let compact, let current): return "compacted \(compact) of \(current)"
         case .futureRevision(let current): return "future, now \(current)"
         case .transaction(let reason): return "\(reason)"
-        case .coordination, .cancelled, .keyReused: return "\(refusal)"
+        case .coordination(let reason): return "\(reason)"
+        case .cancelled: return "cancelled"
+        case .keyReused: return "key reused"
         case .malformedCommand: return "malformed"
         }
     }
