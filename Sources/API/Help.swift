@@ -109,7 +109,7 @@ enum Help {
 
             if      guards, all of which must hold: a key's value, revision, create_revision or version, bare or as
                     {"gt":3} (eq, ne, lt, le, gt, ge); absent or exists; the count of a prefix, or start and end
-            then    what is done if they do: put, get, delete, incr, txn (nested)
+            then    what is done if they do: put, get, delete, incr, txn (nested), and for queues enqueue and ack
             else    what is done otherwise; without it the answer is 412 txn_failed with failed_guards
 
             All guards see the state before. All writes carry one revision and change a key once; a get sees what

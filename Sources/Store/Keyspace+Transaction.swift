@@ -37,6 +37,9 @@ extension Keyspace {
         for (step, place) in zip(choice.steps, choice.places) {
             if let refusal = refusal(of: step) { return .refused(.transaction(.step(at: place, refusal))) }
         }
+        if let (place, refusal) = queueRefusal(of: choice.steps) {
+            return .refused(.transaction(.step(at: choice.places[place], refusal)))
+        }
         var results = [TransactionOutcome.Result?](repeating: nil, count: choice.steps.count)
         guard read(choice.steps, into: &results) else { return .refused(.transaction(.tooMuchRead)) }
         write(choice.steps, into: &results)
@@ -114,7 +117,7 @@ extension Keyspace {
         var isChanged = false
         let needsCopy = steps.contains { step in
             if step.written != nil { hasWritten = true }
-            return hasWritten && step.written == nil
+            return hasWritten && step.written == nil && !step.isAboutQueue
         }
         var left = Transaction.readBytes
         for place in steps.indices {
@@ -127,6 +130,7 @@ extension Keyspace {
                 guard case .success(let page) = scratch.range(range, limit: limit) else { return false }
                 left -= page.rows.reduce(0) { $0 + $1.key.count + $1.valueCount }
                 if left >= 0 { results[place] = .items(page.items, more: page.more) }
+            case .enqueue, .acknowledge: break
             default:
                 if needsCopy { _ = scratch.carryOut(steps[place], base: revision, &isChanged) }
             }
@@ -145,6 +149,7 @@ extension Keyspace {
         for (place, _) in writes.sorted(by: { $0.1.lexicographicallyPrecedes($1.1) }) {
             results[place] = .wrote(carryOut(steps[place], base: base, &isChanged))
         }
+        carryOutQueues(steps, into: &results)
         // Each that changed something has told the same revision.
         for place in steps.indices {
             guard case .wrote(.deleted(0, _, _)) = results[place] else { continue }
@@ -177,7 +182,7 @@ extension Keyspace {
             }
         case .increment(let key, let by):
             outcome = unsafe key.withUnsafeBytes { unsafe increment($0, by: by) }
-        case .get, .list, .transaction: preconditionFailure("no write: \(step)")
+        case .get, .list, .transaction, .enqueue, .acknowledge: preconditionFailure("no write: \(step)")
         }
         if revision > base { isChanged = true }
         revision = isChanged ? base.next : base

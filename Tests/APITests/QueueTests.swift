@@ -117,10 +117,40 @@ import Testing
             #expect(try write(.post, target).repeats == nil)
         }
         #expect(try write(.post, "/queues/mail", body: "a").repeats == nil)
+        let keyed = immediate(.post, "/queues/mail/receive", ["Idempotency-Key": "k"])
+        #expect(keyed?.code == "bad_request")
+        #expect(try write(.post, "/queues/mail", ["Idempotency-Key": "k"], body: "a").once != nil)
         fixture.apply(.coordinate(.queue(.configure("mail", QueueSettings()))))
         #expect(fixture.apply(plan.operation(at: .zero)).isEmptyReceive)
         fixture.apply(.coordinate(.queue(.enqueue("mail", NewMessage(body: [])))))
         #expect(!fixture.apply(plan.operation(at: .zero)).isEmptyReceive)
+    }
+
+    @Test func `take part in transactions`() throws {
+        var fixture = Fixture()
+        _ = try fixture.answer(.post, "/queues/in", body: "job")
+        let receipt = try #require(
+            try fixture.answer(.post, "/queues/in/receive").fieldText("Parley-Receipt"))
+        let body = #"""
+            {"then":[{"ack":{"queue":"in","receipt":"\#(receipt)"}},{"put":{"key":"done","value":"1"}},
+                     {"enqueue":{"queue":"out","body":"next","priority":3,"delay_ms":1,"dedupe":"d"}}]}
+            """#
+        let done = try fixture.answer(.post, "/txn", body: body)
+        #expect(done.status == 200 && done.json["revision"]?.integer == 2, "\(done.text)")
+        #expect(done.json["results"]?[0]?["ack"]?["id"]?.string?.hasPrefix("m-") == true)
+        #expect(done.json["results"]?[2]?["enqueue"]?["id"]?.string?.hasPrefix("m-") == true)
+        #expect(try fixture.get("/queues/out")?.json["delayed"]?.integer == 1)
+        let again = try fixture.answer(.post, "/txn", body: body)
+        #expect(again.status == 409 && again.code == "receipt_expired")
+        #expect(again.json["field"]?.string == "then[0]")
+        for (step, code) in [
+            (#"{"ack":{"queue":"in"}}"#, "invalid"), (#"{"ack":{"queue":"in","receipt":"x"}}"#, "invalid"),
+            (#"{"enqueue":{"queue":"","body":""}}"#, "invalid"), (#"{"enqueue":{"queue":"q"}}"#, "invalid"),
+            (#"{"enqueue":{"queue":"q","body":"","priority":256}}"#, "invalid"),
+            (#"{"enqueue":{"queue":"q","body":"","prio":1}}"#, "unknown_parameter"),
+        ] {
+            #expect(immediate(.post, "/txn", body: #"{"then":[\#(step)]}"#)?.code == code, "\(step)")
+        }
     }
 
     @Test(

@@ -215,6 +215,46 @@ import Testing
         #expect(store.receive("mail", 6).count == 2)
     }
 
+    @Test func `a transaction acknowledges, writes and enqueues together or not at all`() throws {
+        var store = TimedStore()
+        store.queue(.configure("out", QueueSettings(maximumLength: 2)))
+        store.enqueue("in", "job")
+        let receipt = store.receive("in")[0].receipt!
+        let put = Transaction.Step.put(key: [97], value: [49], returnPrevious: false)
+        let ack = Transaction.Step.acknowledge(queue: "in", receipt)
+        let enqueue = Transaction.Step.enqueue(queue: "out", NewMessage(body: [50]))
+        func refusal(_ steps: [Transaction.Step]) -> StepRefusal? {
+            var copy = store
+            let digest = copy.keyspace.coordination.byteCount
+            guard
+                case .refused(.transaction(.step(_, let refusal))) = copy.apply(
+                    .transaction(Transaction(then: steps)))
+            else { return nil }
+            #expect(copy.keyspace.revision == Revision(1))
+            #expect(copy.keyspace.coordination.byteCount == digest)
+            return refusal
+        }
+        let wrong = Receipt(message: receipt.message, number: 1)
+        #expect(refusal([put, .acknowledge(queue: "in", wrong)]) == .queue(.receiptExpired(wrong)))
+        #expect(refusal([put, ack, ack]) == .queue(.receiptExpired(receipt)))
+        #expect(refusal([put, .acknowledge(queue: "no", receipt)]) == .queue(.notFound("no")))
+        #expect(refusal([put, ack, enqueue, enqueue, enqueue]) == .queue(.full("out", length: 2)))
+        let get = Transaction.Step.get(key: [97])
+        let outcome = store.apply(.transaction(Transaction(then: [enqueue, put, ack, get])))
+        guard case .transaction(let told, let revision) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(revision == Revision(2) && told.results.count == 4)
+        #expect(told.results[2] == .wrote(.queue(.acknowledged(MessageID(receipt.message)))))
+        #expect(store.counts("in") == "0/0/0" && store.counts("out") == "1/0/0")
+        #expect(refusal([ack]) == .queue(.receiptExpired(receipt)))
+        let all = Operation.transaction(Transaction(then: [enqueue, put, ack, get]))
+        let command = Command(
+            requestID: RequestID(high: 1, low: 2), time: WallTime(milliseconds: 3), operation: all)
+        #expect(try Command(decoding: command.encode()) == command)
+    }
+
     @Test func `what is not there is named`() {
         var store = TimedStore()
         let receipt = Receipt(message: 1, number: 2)

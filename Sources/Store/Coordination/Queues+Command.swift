@@ -56,23 +56,29 @@ extension Keyspace {
         return .queue(.configured(queue, isNew: false))
     }
 
-    /// Why a message can't be enqueued now; nil if it can.
-    func refusal(of message: NewMessage, in name: String) -> Refusal? {
+    /// Why a message can't be enqueued after so many others; nil if it can.
+    func refusal(of message: NewMessage, in name: String, after others: Int = 0) -> Refusal? {
         let queue = coordination.queue(name)
         if let queue, let id = message.dedupe, coordination.message(withDedupeID: id, in: queue) != nil {
             return nil
         }
         if !hasRoom { return .coordination(.full) }
-        guard let queue, queue.count >= queue.settings.maximumLength else { return nil }
-        return .queue(.full(name, length: queue.settings.maximumLength))
+        let length = queue?.settings.maximumLength ?? QueueSettings().maximumLength
+        guard (queue?.count ?? 0) + others >= length else { return nil }
+        return .queue(.full(name, length: length))
     }
 
-    mutating func enqueue(_ message: NewMessage, in name: String) -> Outcome {
+    private mutating func enqueue(_ message: NewMessage, in name: String) -> Outcome {
         if let refusal = refusal(of: message, in: name) { return .refused(refusal) }
+        return .queue(add(message, to: name))
+    }
+
+    /// Enqueues a message that nothing speaks against.
+    mutating func add(_ message: NewMessage, to name: String) -> QueueOutcome {
         var queue =
             coordination.queue(name) ?? coordination.makeQueue(name, QueueSettings(), at: lastTime)
         if let dedupe = message.dedupe, let id = coordination.message(withDedupeID: dedupe, in: queue) {
-            return .queue(.enqueued(id: id, isNew: false, revision: revision))
+            return .enqueued(id: id, isNew: false, revision: revision)
         }
         let number = coordination.nextNumber()
         var row = QueuedMessage(
@@ -85,16 +91,7 @@ extension Keyspace {
         if let dedupe = message.dedupe { coordination.remember(dedupe, row.id, in: &queue) }
         coordination.insert(number, row, body: message.body, into: &queue, delay: message.delay)
         coordination.set(queue)
-        return .queue(.enqueued(id: row.id, isNew: true, revision: revision))
-    }
-
-    /// Why a receipt is of no use now; nil if it is valid.
-    func refusal(of receipt: Receipt, in name: String) -> Refusal? {
-        guard let queue = coordination.queue(name) else { return .queue(.notFound(name)) }
-        guard coordination.message(receipt, in: queue) != nil else {
-            return .queue(.receiptExpired(receipt))
-        }
-        return nil
+        return .enqueued(id: row.id, isNew: true, revision: revision)
     }
 
     private mutating func withMessage(
