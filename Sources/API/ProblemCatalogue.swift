@@ -113,7 +113,8 @@ extension ProblemCode {
             .queueNotEmpty, "queue_not_empty", 409, "Queue not empty",
             cause: "The order of a queue can't be changed while it has messages.",
             remedy: "Receive them all, or delete them: curl -X DELETE $P/queues/mail/messages",
-            example: "curl $P/queues/mail -d 1; curl -X PUT $P/queues/mail --json '{\"order\":\"priority\"}'"),
+            example: "curl $P/queues/mail -d 1; "
+                + "curl -X PUT $P/queues/mail --json '{\"order\":\"priority\"}'"),
         entry(
             .barrierBroken, "barrier_broken", 409, "Barrier broken",
             cause: "Not all parties of this generation will arrive: the lease of one ended, or the barrier "

@@ -25,8 +25,8 @@ public struct QueueSettings: Sendable, Equatable {
     public var deadLetter: String?
     /// The queue takes no more messages than this.
     public var maximumLength: Int
-    /// For how long messages are kept, in milliseconds; zero: until they are acknowledged. They are dropped at
-    /// most a sixteenth of that later.
+    /// For how long messages are kept, in milliseconds; zero: until they are acknowledged. They are dropped
+    /// at most a sixteenth of that later.
     public var retention: Int64
     /// In which order messages are handed out.
     public var order: Order
