@@ -34,6 +34,7 @@ struct Parley: ParsableCommand {
             CommandGroup(
                 name: "Keys and values",
                 subcommands: [Put.self, Get.self, Delete.self, List.self, TransactionCommand.self]),
+            CommandGroup(name: "Coordination", subcommands: [QueueVerb.self, BarrierVerb.self]),
             CommandGroup(
                 name: "Cluster",
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),
