@@ -18,6 +18,9 @@ enum Help {
         curl "$P/kv/config/db?history"                            # all versions
         curl "$P/kv/config/db?rev=2"                              # as it was
         curl "$P/kv/config/db?wait=60s&after=2"                   # wait for a change
+        curl -N "$P/watch?prefix=config/"                         # every change, as it happens
+        curl -N "$P/watch?prefix=config/&snapshot"                # what there is, then every change
+        curl "$P/watch?key=config/db&from=2&max=1&wait=30s"       # the next change from a revision on
         curl "$P/kv?prefix=config/"                               # list
         curl "$P/kv?prefix=config/&keys&limit=10"                 # keys only, a page at a time
         curl "$P/kv?delimiter=/"                                  # like a folder
@@ -26,6 +29,10 @@ enum Help {
         curl $P/kv --data-binary @backup.ndjson                   # and back
         curl -X DELETE "$P/kv?prefix=tmp/"                        # delete many at once
         curl $P/txn --json '{"if":[{"key":"a","absent":true}],"then":[{"put":{"key":"a","value":"1"}}]}'   # all or nothing
+        curl -X POST "$P/leases?ttl=30s&id=web1" ; curl -X POST $P/leases/web1/renew   # a lease, once more
+        curl -X PUT "$P/kv/alive/web1?lease=web1" -d up           # a key that ends with the lease
+        curl -sN -X POST "$P/leases?ttl=10s&hold&id=web2"         # a lease for as long as curl runs
+        curl -X PUT "$P/kv/code?ttl=60s" -d 1234                  # a key for a minute
         curl $P/queues/mail -d hello ; curl -i -X POST "$P/queues/mail/receive?wait=20s"   # a queue of messages
         curl -X POST "$P/barriers/start/arrive?member=$HOSTNAME&parties=3&wait=60s"        # wait for each other
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
@@ -92,6 +99,26 @@ enum Help {
             """
         ),
         (
+            "watching",
+            """
+            curl -N "$P/watch?prefix=config/"        one line a revision: {"revision":44,"time":...,"events":[...]}
+            curl -N -H 'Accept: text/event-stream' "$P/watch?prefix="          the same for browsers (EventSource)
+            curl -N $P/watch --json '{"watches":[{"id":"x","prefix":"a/"},{"id":"y","key":"b"}]}'    many at once
+
+            key=, prefix=, or start= and end=; only=put|delete, keys (no values), prev (what was there before).
+            from=44          begin with that revision, past or to come; without it: what comes now
+            snapshot         begin with the present items; a bookmark with snapshot_end closes them
+            max=1&wait=30s   end after so many revisions, or that long
+            bookmarks=10s    {"bookmark":99}: everything up to 99 was told
+
+            To go on after a break, on any node: from= the revision behind the last line or bookmark, or
+            Last-Event-ID. "more":true means that the revision goes on in the next line: only a line without it
+            counts. If history was dropped the answer is 410 compacted, or the last line is an error; its
+            first_revision is the first that can be had, snapshot begins anew. Who reads slowly slows nobody.
+
+            """
+        ),
+        (
             "lists",
             """
             prefix=a/ or start=a&end=b; keys (no values), count, delimiter=/, since=45 (modified after),
@@ -114,6 +141,29 @@ enum Help {
 
             All guards see the state before. All writes carry one revision and change a key once; a get sees what
             the operations before it have written. ?dry_run changes nothing and tells what would be.
+
+            """
+        ),
+        (
+            "leases",
+            """
+            curl -X POST "$P/leases?ttl=30s&id=web1"              a lease; without id= it is given one
+            curl -X PUT "$P/kv/alive/web1?lease=web1" -d up       a key that ends with it
+            curl -X POST "$P/leases/web1/renew"                   its time begins again; ttl=1m: another time
+            curl "$P/leases/web1?keys" ; curl $P/leases           what is left of it, and its keys; all leases
+            curl -X DELETE $P/leases/web1                         end it now, with its keys
+            curl -X PUT "$P/kv/code?ttl=60s" -d 1234              a key with a lease of its own
+
+            ttl is from 1s to 24h. The leader measures it, and a lease ends a moment after its time and never
+            before; a change of leaders may prolong it. All keys of leases that end together are deleted at one
+            revision; with on_expire=release they stay instead, under no lease. A write takes a key from its
+            lease unless it says keep_lease, lease or ttl.
+
+            curl -sN -X POST "$P/leases?ttl=10s&hold&id=web2"     keeps it while curl runs: a line a renewal
+            curl -sN "$P/leases/web1/hold"                        the same for one that there is
+
+            When the client is gone the lease's time runs out; on_disconnect=revoke ends it at once. A stream ends
+            with an error line if the lease has ended, or could not be renewed in time.
 
             """
         ),

@@ -156,6 +156,8 @@ public struct NativeAPI: Sendable {
         case .revokeLease: return try planRevokeLease(asked)
         case .getRequest: return try planRequest(asked)
         case .cancelRequest: return try planCancelRequest(asked)
+        case .watch: return try planWatch(asked)
+        case .watchMany: return try planWatches(asked)
         case .listQueues, .getQueue, .peekQueue: return try planQueues(route, asked)
         case .putQueue: return try planConfigureQueue(asked)
         case .enqueue: return try planEnqueue(asked)

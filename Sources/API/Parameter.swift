@@ -17,6 +17,8 @@ public enum Parameter: String, Sendable, CaseIterable {
     case hold, onDisconnect = "on_disconnect"
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
+    // Watches
+    case key, snapshot, only, bookmarks
     // Health
     case verbose, exclude, full
     // Queues and barriers
@@ -30,8 +32,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "fence", "watch", "node", "delivery", "ordering", "key", "at",
-        "snapshot", "token", "owner", "scope", "as_of",
+        "fence", "watch", "node", "delivery", "ordering", "at", "token", "owner", "scope", "as_of",
     ]
 }
 
@@ -42,6 +43,8 @@ extension Parameter {
     static let freshness: [Parameter] = [.consistency, .maxLag, .or, .minRevision, .timeout]
     /// How a write reaches the leader.
     static let routing: [Parameter] = [.timeout, .redirect, .forward, .explain]
+    /// What a stream of changes carries, and how long.
+    static let watching: [Parameter] = [.from, .snapshot, .prev, .only, .keys, .max, .wait, .bookmarks]
     /// Which keys a request is about.
     static let range: [Parameter] = [.prefix, .start, .end]
 }

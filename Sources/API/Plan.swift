@@ -204,6 +204,8 @@ public struct ReadPlan: Sendable {
         case range(RangeQuery)
         /// What a transaction would do and return now.
         case transaction(Transaction)
+        /// What changes from a revision on.
+        case watch(WatchQuery)
         /// Leases.
         case leases(LeaseQuery)
         /// What became of a request, which the client called so.
@@ -217,7 +219,7 @@ public struct ReadPlan: Sendable {
         public var showsTimers: Bool {
             switch self {
             case .leases: true
-            case .key, .history, .range, .transaction, .request, .queues, .barriers: false
+            case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch: false
             }
         }
     }

@@ -205,6 +205,16 @@ extension ProblemCode {
             remedy: "Let messages be received, then send again; max_length is the limit of a queue.",
             example: "curl $P/messages/n2 -d hello"),
         entry(
+            .tooManyWatchers, "too_many_watchers", 429, "Too many watchers", retry: .safe,
+            cause: "The node serves as many watches as it takes, 20,000 unless set otherwise.",
+            remedy: "Watch on another node, or put several ranges into one stream with POST /watch.",
+            example: "(20,001 watches)"),
+        entry(
+            .slowConsumer, "slow_consumer", 429, "Slow consumer", retry: .safe,
+            cause: "A stream ended because its client left more unread than may be kept for it.",
+            remedy: "Take the stream up again behind the last revision that came: nothing is lost.",
+            example: "(a watch that is not read)"),
+        entry(
             .fieldsTooLarge, "fields_too_large", 431, "Header fields too large",
             cause: "More than 100 header fields, or more than 32 KiB of them.", remedy: "Send fewer.",
             example: "(33 KiB of cookies)"),
@@ -269,6 +279,6 @@ extension ProblemCode {
             .quotaExceeded, "quota_exceeded", 507, "Quota exceeded", retry: .safe,
             cause: "Leases, locks, queues and the like hold as many entries or bytes as a cluster takes.",
             remedy: "Let some end, or revoke, release and delete what is not needed.",
-            example: "curl -X POST '$P/leases?ttl=30s'"),
+            example: "curl -X POST \"$P/leases?ttl=30s\""),
     ]
 }

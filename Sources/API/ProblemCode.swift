@@ -79,6 +79,10 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case rateLimited
     /// The recipient's queue is full.
     case queueFull
+    /// The node has as many watches as it takes.
+    case tooManyWatchers
+    /// A stream's client reads too slowly for what it has to be given.
+    case slowConsumer
     /// The header fields are over their limit.
     case fieldsTooLarge
     /// A defect of the server.

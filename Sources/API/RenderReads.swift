@@ -4,6 +4,7 @@ public import HTTP
 import JSON
 import Primitives
 public import Store
+public import Watches
 
 /// What a read came to.
 public enum ReadAnswer: Sendable {
@@ -11,6 +12,8 @@ public enum ReadAnswer: Sendable {
     case answer(HTTP.Response)
     /// The answer's head; the body comes in parts from the second value.
     case stream(HTTP.Response, RangeLines)
+    /// The answer's head; the body comes from the node's watches.
+    case watch(HTTP.Response, WatchRequest)
     /// Nothing has changed yet: ask again when something did, and at the end of the wait with `isFinal`.
     case wait
 }
@@ -43,6 +46,8 @@ extension NativeAPI {
         case .range(let query):
             return render(
                 query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)
+        case .watch(let query):
+            return render(query, keyspace: keyspace, traits: plan.traits, context: context)
         }
     }
 

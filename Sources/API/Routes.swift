@@ -7,6 +7,7 @@ public import HTTP
 public enum RouteID: UInt8, Sendable, CaseIterable {
     case getKey, putKey, deleteKey, incrementKey
     case listKeys, importKeys, deleteKeys, compact, transact
+    case watch, watchMany
     case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
     case getRequest, cancelRequest
     case listQueues, putQueue, enqueue, getQueue, deleteQueue, receiveMessages, acknowledgeMessage
@@ -47,7 +48,8 @@ extension RouteEntry {
     }
 
     /// The whole table, in the order of ``RouteID``.
-    public static let all: [RouteEntry] = keyValue + leases + queues + barriers + nodes + probes + meta
+    public static let all: [RouteEntry] =
+        keyValue + watching + leases + queues + barriers + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -114,6 +116,13 @@ extension RouteEntry {
             [.member, .wait, .lease, .generation, .parties] + Parameter.routing),
         route(.leaveBarrier, .post, "/barriers/{barrier}/leave", [.member, .wait] + Parameter.routing),
         route(.resetBarrier, .post, "/barriers/{barrier}/reset", Parameter.routing),
+    ]
+
+    private static let watching: [RouteEntry] = [
+        route(
+            .watch, .get, "/watch",
+            [.key] + Parameter.range + Parameter.watching + Parameter.freshness),
+        route(.watchMany, .post, "/watch", Parameter.watching + Parameter.freshness),
     ]
 
     private static let nodes: [RouteEntry] = [

@@ -73,10 +73,12 @@ public struct ListPage: Sendable {
 extension ClusterClient {
     /// Stores a value under a key.
     public mutating func put(
-        _ key: [UInt8], _ value: [UInt8], if condition: Condition? = nil
+        _ key: [UInt8], _ value: [UInt8], if condition: Condition? = nil, under lease: KeyLease? = nil
     ) throws(ClientError) -> PutResult {
         let fields = [("Content-Type", "application/octet-stream")] + (condition.map { [$0.field] } ?? [])
-        let answer = try succeed(Call("PUT", Call.keyPath(key), fields: fields, body: value))
+        let answer = try succeed(
+            Call("PUT", Call.keyPath(key), query: lease.map { [$0.query] } ?? [], fields: fields, body: value)
+        )
         let json = try answer.json()
         return PutResult(
             revision: Revision(try json.need("revision", in: answer)), created: answer.status == 201,

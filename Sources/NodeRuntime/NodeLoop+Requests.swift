@@ -273,6 +273,7 @@ extension NodeLoop {
         switch api.render(read: plan, keyspace: node.replica.keyspace, context: context) {
         case .answer(let response): answer(connection, response)
         case .stream(let head, let lines): stream(connection, head, lines)
+        case .watch(let head, let request): beginWatch(connection, head, request, plan.traits)
         case .wait:
             hold(connection, .change(plan), until: start + (plan.wait ?? .zero), plan.traits)
         }
@@ -354,6 +355,7 @@ extension NodeLoop {
             case .wait: waiters.insert(waiter)
             case .answer(let response): answer(connection, response)
             case .stream(let head, let lines): stream(connection, head, lines)
+            case .watch(let head, let request): beginWatch(connection, head, request, plan.traits)
             }
         case .revision(let wanted, let plan):
             if node.replica.keyspace.revision >= wanted {

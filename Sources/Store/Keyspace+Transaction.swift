@@ -31,10 +31,20 @@ extension Keyspace {
         guard case .transaction(let succeeded, let failed, let nodes) = root else {
             return .refused(.malformedCommand)
         }
+        if isPlanted(.carriesOutBothBranches), succeeded {
+            let taken = choice.steps.compactMap(\.written)
+            choice.steps += (transaction.otherwise ?? []).filter { step in
+                step.written.map { range in !taken.contains { $0.overlaps(range) } } ?? false
+            }
+        }
         if !succeeded, transaction.otherwise == nil {
             return .refused(.transaction(.conditionsFailed(failed)))
         }
         for (step, place) in zip(choice.steps, choice.places) {
+            if isPlanted(.refusesHalfway), refusal(of: step) != nil {
+                var done: [TransactionOutcome.Result?] = Array(repeating: nil, count: choice.steps.count)
+                write(Array(choice.steps.prefix { refusal(of: $0) == nil }), into: &done)
+            }
             if let refusal = refusal(of: step) { return .refused(.transaction(.step(at: place, refusal))) }
         }
         if let (place, refusal) = queueRefusal(of: choice.steps) {
@@ -53,13 +63,15 @@ extension Keyspace {
 
     private func choose(_ transaction: Transaction, at place: [Int], _ choice: inout Choice) -> Choice.Node {
         let failed = transaction.conditions.indices.compactMap { index in
-            failure(of: transaction.conditions[index], at: index)
+            isPlanted(.ignoresFailedConditions) || (isPlanted(.looksAtFirstCondition) && index > 0)
+                ? nil : failure(of: transaction.conditions[index], at: index)
         }
         let branch = failed.isEmpty ? transaction.then : transaction.otherwise ?? []
         var nodes: [Choice.Node] = []
         for (index, step) in branch.enumerated() {
             if case .transaction(let nested) = step {
-                nodes.append(choose(nested, at: place + [index], &choice))
+                let state = isPlanted(.nestedConditionsSeeWrites) ? after(choice.steps) : self
+                nodes.append(state.choose(nested, at: place + [index], &choice))
             } else {
                 nodes.append(.step(choice.steps.count))
                 choice.steps.append(step)
@@ -82,7 +94,9 @@ extension Keyspace {
         let holds: Bool
         switch condition {
         case .value(_, let comparison, let value):
-            holds = row.map { comparison.holds([UInt8]($0.value), value) } ?? false
+            holds =
+                row.map { comparison.holds([UInt8]($0.value), value) }
+                ?? (isPlanted(.absentValueDiffers) && comparison == .notEqual)
         case .revision(_, let comparison, let number):
             found = row?.modRevision.rawValue ?? 0
             holds = comparison.holds(found ?? 0, number)
@@ -96,6 +110,16 @@ extension Keyspace {
         }
         return holds
             ? nil : FailedCondition(index: index, found: found, revision: row?.modRevision.rawValue ?? 0)
+    }
+
+    /// The state after some steps.
+    private func after(_ steps: [Transaction.Step]) -> Keyspace {
+        var state = self
+        var isChanged = false
+        for step in steps where step.written != nil {
+            _ = state.carryOut(step, base: revision, &isChanged)
+        }
+        return state
     }
 
     // MARK: - Steps
@@ -118,6 +142,7 @@ extension Keyspace {
         let needsCopy = steps.contains { step in
             if step.written != nil { hasWritten = true }
             return hasWritten && step.written == nil && !step.isAboutQueue
+                && !isPlanted(.readsMissOwnWrites)
         }
         var left = Transaction.readBytes
         for place in steps.indices {
@@ -147,6 +172,12 @@ extension Keyspace {
         var isChanged = false
         let writes = steps.indices.compactMap { place in steps[place].written.map { (place, $0.start) } }
         for (place, _) in writes.sorted(by: { $0.1.lexicographicallyPrecedes($1.1) }) {
+            if isPlanted(.losesLastStep), writes.count > 1, place == writes[writes.count - 1].0 {
+                var lost = self
+                results[place] = .wrote(lost.carryOut(steps[place], base: base, &isChanged))
+                continue
+            }
+            let base = isPlanted(.splitsTransaction) ? revision : base
             results[place] = .wrote(carryOut(steps[place], base: base, &isChanged))
         }
         carryOutQueues(steps, into: &results)

@@ -16,6 +16,7 @@ struct Put: ParsableCommand {
               parley put config/db host=db1
               parley put config/db --if-revision 2 host=db2
               tar c conf | parley put backup/conf - --if-absent
+              parley put code --ttl 60s 1234
 
             Exits with 4 if the condition does not hold, and with 5 if the cluster is \
             unavailable or the outcome is unknown: then the value may or may not have been \
@@ -28,6 +29,7 @@ struct Put: ParsableCommand {
     @Option(help: ArgumentHelp("Only if the key was last changed at this revision.", valueName: "revision"))
     var ifRevision: UInt64?
     @Flag(help: "Only if there is no such key.") var ifAbsent = false
+    @OptionGroup(title: "Lease") var lease: KeyLeaseOptions
     @OptionGroup(title: "Connection") var connection: ClientOptions
 
     /// The most that a value may hold; the servers' own limit is lower.
@@ -40,6 +42,7 @@ struct Put: ParsableCommand {
         guard ifRevision == nil || !ifAbsent else {
             throw ValidationError("--if-revision and --if-absent exclude each other")
         }
+        try lease.check()
     }
 
     func run() throws {
@@ -47,7 +50,9 @@ struct Put: ParsableCommand {
         var client = try connection.client()
         let value = try bytes()
         let condition = ifAbsent ? Condition.absent : ifRevision.map { .revision(Revision($0)) }
-        let result = try calling { () throws(ClientError) in try client.put(key, value, if: condition) }
+        let result = try calling { () throws(ClientError) in
+            try client.put(key, value, if: condition, under: lease.choice)
+        }
         if connection.json { return printAnswer(result.body) }
         Terminal.line("\(result.created ? "created" : "changed") at revision \(result.revision)")
     }
