@@ -230,7 +230,7 @@ import Testing
                 case .refused(.transaction(.step(_, let refusal))) = copy.apply(
                     .transaction(Transaction(then: steps)))
             else { return nil }
-            #expect(copy.keyspace.revision == Revision(1))
+            #expect(copy.keyspace.revision == store.keyspace.revision)
             #expect(copy.keyspace.coordination.byteCount == digest)
             return refusal
         }
