@@ -127,5 +127,6 @@ extension NativeAPI {
     static let exposedFields =
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
         + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, "
-        + "Parley-Lease, Parley-Leader, Parley-Term, Server-Timing, traceparent"
+        + "Parley-Lease, Parley-Leader, Parley-Term, Parley-Message-Id, Parley-Receipt, Parley-Attempt, "
+        + "Parley-Enqueued-At, Server-Timing, traceparent"
 }

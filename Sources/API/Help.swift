@@ -33,6 +33,8 @@ enum Help {
         curl -X PUT "$P/kv/alive/web1?lease=web1" -d up           # a key that ends with the lease
         curl -sN -X POST "$P/leases?ttl=10s&hold&id=web2"         # a lease for as long as curl runs
         curl -X PUT "$P/kv/code?ttl=60s" -d 1234                  # a key for a minute
+        curl $P/queues/mail -d hello ; curl -i -X POST "$P/queues/mail/receive?wait=20s"   # a queue of messages
+        curl -X POST "$P/barriers/start/arrive?member=$HOSTNAME&parties=3&wait=60s"        # wait for each other
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
         curl $P/cluster?pretty                                    # the cluster
         curl $P/members ; curl $P/leader                          # who is there, who leads
@@ -134,7 +136,7 @@ enum Help {
 
             if      guards, all of which must hold: a key's value, revision, create_revision or version, bare or as
                     {"gt":3} (eq, ne, lt, le, gt, ge); absent or exists; the count of a prefix, or start and end
-            then    what is done if they do: put, get, delete, incr, txn (nested)
+            then    what is done if they do: put, get, delete, incr, txn (nested), and for queues enqueue and ack
             else    what is done otherwise; without it the answer is 412 txn_failed with failed_guards
 
             All guards see the state before. All writes carry one revision and change a key once; a get sees what
@@ -162,6 +164,37 @@ enum Help {
 
             When the client is gone the lease's time runs out; on_disconnect=revoke ends it at once. A stream ends
             with an error line if the lease has ended, or could not be renewed in time.
+
+            """
+        ),
+        (
+            "queues",
+            """
+            curl $P/queues/mail -d hello                                  enqueue; the first message makes the queue
+            curl "$P/queues/mail?priority=9&delay=5s&ttl=1h&dedupe=order-17" -d hello
+            curl -i -X POST "$P/queues/mail/receive?wait=20s"             one, raw, with Parley-Receipt; 204: none
+            curl -X POST "$P/queues/mail/receive?max=10&visibility=1m"    several, as JSON
+            curl -X POST "$P/queues/mail/ack?receipt=$R"                  done; nack gives it back, extend keeps it
+            curl $P/queues/mail                                           how many: ready, in_flight, delayed, dead
+            curl -X PUT $P/queues/mail --json '{"max_attempts":5,"dead_letter":"mail-dead","order":"priority"}'
+
+            A message belongs to its receiver for its visibility (30s unless said otherwise). What is not acknowledged
+            by then comes again, in its old place and with another receipt: every message at least once, in the order
+            of the log. The old receipt is 409 receipt_expired. peek looks, DELETE .../messages removes all.
+
+            """
+        ),
+        (
+            "barriers",
+            """
+            curl -X POST "$P/barriers/start/arrive?member=w1&parties=3&wait=60s"   answered when all three are there
+            curl -X PUT "$P/barriers/start?parties=3&ttl=10m&generations=once"     open for ever, once all were
+            curl -X POST "$P/barriers/start/leave?member=w1&wait=60s"              answered when all have left
+            curl -X POST $P/barriers/start/reset ; curl $P/barriers/start          anew; who is there
+
+            200 released: all have arrived; index is the place in the order of arrival. 202: the wait is over, the
+            arrival stays; come again as the same member. 409 barrier_broken: the lease= of one ended, or somebody
+            reset or deleted it. A client that goes while it waits takes its arrival back.
 
             """
         ),

@@ -21,6 +21,9 @@ public enum Parameter: String, Sendable, CaseIterable {
     case key, snapshot, only, bookmarks
     // Health
     case verbose, exclude, full
+    // Queues and barriers
+    case priority, delay, dedupe, visibility, consumer, receipt
+    case parties, generations, generation, member
     // Presentation
     case explain, pretty
 

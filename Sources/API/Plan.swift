@@ -88,6 +88,8 @@ public struct WritePlan: Sendable {
         case transaction(Transaction)
         case lease
         case request([UInt8])
+        case queue(QueueForm)
+        case barrier(String)
     }
 
     /// How the client said its condition.
@@ -208,12 +210,16 @@ public struct ReadPlan: Sendable {
         case leases(LeaseQuery)
         /// What became of a request, which the client called so.
         case request(RequestName, shown: [UInt8])
+        /// Queues, or the next messages of one.
+        case queues(QueueQuery)
+        /// Barriers.
+        case barriers(BarrierQuery)
 
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
             case .leases: true
-            case .key, .history, .range, .transaction, .request, .watch: false
+            case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch: false
             }
         }
     }

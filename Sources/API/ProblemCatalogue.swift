@@ -61,6 +61,16 @@ extension ProblemCode {
             remedy: "Send the request with the key: it will be carried out once.",
             example: "curl $P/requests/key:never-used"),
         entry(
+            .queueNotFound, "queue_not_found", 404, "Queue not found",
+            cause: "No queue has that name. The first message that is sent to one makes it, and so does PUT.",
+            remedy: "List the queues with /queues, or make it: curl -X PUT $P/queues/mail",
+            example: "curl -X POST $P/queues/absent/receive"),
+        entry(
+            .barrierNotFound, "barrier_not_found", 404, "Barrier not found",
+            cause: "No barrier has that name: there never was one, it was deleted, or its ttl ran out.",
+            remedy: "Make it with PUT, or say parties= when arriving.",
+            example: "curl -X POST '$P/barriers/absent/arrive?member=w1'"),
+        entry(
             .memberNotFound, "member_not_found", 404, "Member not found",
             cause: "No member of the cluster has that name.", remedy: "List the members with /members.",
             example: "curl $P/members/nobody"),
@@ -92,6 +102,36 @@ extension ProblemCode {
                 "The member can't take over now: it lags, it has no vote, or another transfer is under way.",
             remedy: "Look at lag_entries in /members and try again, or name another member.",
             example: "curl -X POST '$P/leader/transfer?to=n3'"),
+        entry(
+            .receiptExpired, "receipt_expired", 409, "Receipt expired",
+            cause: "The message was acknowledged or given back already, it is gone, or its visibility ran "
+                + "out, so that another consumer may have it.",
+            remedy: "Drop the message: it comes again, with another receipt. Take a longer visibility, or "
+                + "extend it in time.",
+            example: "curl -X POST '$P/queues/mail/ack?receipt=1-2'"),
+        entry(
+            .queueNotEmpty, "queue_not_empty", 409, "Queue not empty",
+            cause: "The order of a queue can't be changed while it has messages.",
+            remedy: "Receive them all, or delete them: curl -X DELETE $P/queues/mail/messages",
+            example: "curl $P/queues/mail -d 1; "
+                + "curl -X PUT $P/queues/mail --json '{\"order\":\"priority\"}'"),
+        entry(
+            .barrierBroken, "barrier_broken", 409, "Barrier broken",
+            cause: "Not all parties of this generation will arrive: the lease of one ended, or the barrier "
+                + "was reset or deleted.",
+            remedy: "Agree on what to do, then one party resets it: POST /barriers/{name}/reset",
+            example: "curl -X POST '$P/barriers/b/arrive?member=w1&parties=2&wait=60s' & "
+                + "curl -X POST $P/barriers/b/reset"),
+        entry(
+            .otherGeneration, "other_generation", 409, "Other generation",
+            cause: "The barrier is at another generation than the one that was named.",
+            remedy: "The answer tells which; without generation= the current one is meant.",
+            example: "curl -X POST '$P/barriers/b/arrive?member=w1&parties=2&generation=9'"),
+        entry(
+            .notArrived, "not_arrived", 409, "Not arrived",
+            cause: "Only who has arrived at a barrier can leave it.",
+            remedy: "Arrive first, with the same member.",
+            example: "curl -X POST '$P/barriers/b/leave?member=stranger'"),
         entry(
             .requestCancelled, "request_cancelled", 409, "Request cancelled",
             cause: "The request was cancelled before it was carried out.",
@@ -161,7 +201,8 @@ extension ProblemCode {
             remedy: "Wait as long as Retry-After says.", example: "(100,000 waiting reads)"),
         entry(
             .queueFull, "queue_full", 429, "Queue full", retry: .safe,
-            cause: "The recipient's inbox has no room.", remedy: "Let the recipient read, then send again.",
+            cause: "The queue, or the recipient's inbox, has as many messages as it takes.",
+            remedy: "Let messages be received, then send again; max_length is the limit of a queue.",
             example: "curl $P/messages/n2 -d hello"),
         entry(
             .tooManyWatchers, "too_many_watchers", 429, "Too many watchers", retry: .safe,

@@ -23,6 +23,10 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case leaseNotFound
     /// Nothing is known of a request with that idempotency key.
     case requestNotFound
+    /// There is no such queue.
+    case queueNotFound
+    /// There is no such barrier.
+    case barrierNotFound
     /// There is no such member.
     case memberNotFound
     /// No such path.
@@ -35,6 +39,16 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case alreadyExists
     /// Leadership can't move to that member now.
     case transferRefused
+    /// The receipt gives no right to a message any more.
+    case receiptExpired
+    /// What was asked for needs a queue without messages.
+    case queueNotEmpty
+    /// Not all parties of a barrier will arrive.
+    case barrierBroken
+    /// The barrier is at another generation.
+    case otherGeneration
+    /// The party has not arrived at the barrier.
+    case notArrived
     /// The request was cancelled before it came.
     case requestCancelled
     /// The revision asked for was compacted.

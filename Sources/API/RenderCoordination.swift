@@ -10,6 +10,8 @@ extension NativeAPI {
             Problem(.leaseNotFound, "there is no lease '\(id)'").with("lease", .text(id))
         case .leaseExists(let id):
             Problem(.alreadyExists, "there is a lease '\(id)' already").with("lease", .text(id))
+        case .queue(let refusal): problem(refusal)
+        case .barrier(let refusal): problem(refusal)
         case .full:
             Problem(.quotaExceeded, "leases, locks, queues and the like have no room for more")
         }

@@ -37,6 +37,10 @@ extension NativeAPI {
         case .request(let name, let shown):
             return .answer(
                 render(name, shown: shown, keyspace: keyspace, traits: plan.traits, context: context))
+        case .queues(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
+        case .barriers(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .leases(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .range(let query):

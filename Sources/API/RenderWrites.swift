@@ -49,6 +49,10 @@ extension NativeAPI {
             return response
         case (.coordinated(.request(let state)), .request(let shown)):
             return render(state, shown: shown, plan: plan, context: context)
+        case (.coordinated(.queue(let outcome)), .queue(let form)):
+            return render(outcome, of: form, plan: plan, context: context)
+        case (.coordinated(.barrier(let outcome)), .barrier(let name)):
+            return render(outcome, of: name, plan: plan, context: context)
         case (.coordinated(.lease(let outcome)), .lease):
             return render(outcome, plan: plan, context: context)
         case (.refused, _): return render(refused: outcome, plan: plan, context: context)

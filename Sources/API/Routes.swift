@@ -10,6 +10,9 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case watch, watchMany
     case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
     case getRequest, cancelRequest
+    case listQueues, putQueue, enqueue, getQueue, deleteQueue, receiveMessages, acknowledgeMessage
+    case returnMessage, extendMessage, peekQueue, purgeQueue
+    case listBarriers, putBarrier, getBarrier, deleteBarrier, arriveAtBarrier, leaveBarrier, resetBarrier
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
@@ -45,7 +48,8 @@ extension RouteEntry {
     }
 
     /// The whole table, in the order of ``RouteID``.
-    public static let all: [RouteEntry] = keyValue + watching + leases + nodes + probes + meta
+    public static let all: [RouteEntry] =
+        keyValue + watching + leases + queues + barriers + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -81,6 +85,37 @@ extension RouteEntry {
         route(.holdLease, .get, "/leases/{id}/hold", [.onDisconnect] + Parameter.routing),
         route(.getRequest, .get, "/requests/{id}", Parameter.freshness),
         route(.cancelRequest, .post, "/requests/{id}/cancel", Parameter.routing),
+    ]
+
+    private static let queues: [RouteEntry] = [
+        route(.listQueues, .get, "/queues", Parameter.freshness + [.limit, .cursor]),
+        route(.putQueue, .put, "/queues/{queue}", Parameter.routing),
+        route(
+            .enqueue, .post, "/queues/{queue}", [.priority, .delay, .dedupe, .ttl] + Parameter.routing),
+        route(.getQueue, .get, "/queues/{queue}", Parameter.freshness),
+        route(.deleteQueue, .delete, "/queues/{queue}", Parameter.routing),
+        route(
+            .receiveMessages, .post, "/queues/{queue}/receive",
+            [.max, .visibility, .wait, .consumer] + Parameter.routing),
+        route(.acknowledgeMessage, .post, "/queues/{queue}/ack", [.receipt] + Parameter.routing),
+        route(.returnMessage, .post, "/queues/{queue}/nack", [.receipt, .delay] + Parameter.routing),
+        route(
+            .extendMessage, .post, "/queues/{queue}/extend", [.receipt, .visibility] + Parameter.routing),
+        route(.peekQueue, .get, "/queues/{queue}/peek", Parameter.freshness + [.limit]),
+        route(.purgeQueue, .delete, "/queues/{queue}/messages", Parameter.routing),
+    ]
+
+    private static let barriers: [RouteEntry] = [
+        route(.listBarriers, .get, "/barriers", Parameter.freshness + [.limit, .cursor]),
+        route(
+            .putBarrier, .put, "/barriers/{barrier}", [.parties, .ttl, .generations] + Parameter.routing),
+        route(.getBarrier, .get, "/barriers/{barrier}", Parameter.freshness),
+        route(.deleteBarrier, .delete, "/barriers/{barrier}", Parameter.routing),
+        route(
+            .arriveAtBarrier, .post, "/barriers/{barrier}/arrive",
+            [.member, .wait, .lease, .generation, .parties] + Parameter.routing),
+        route(.leaveBarrier, .post, "/barriers/{barrier}/leave", [.member, .wait] + Parameter.routing),
+        route(.resetBarrier, .post, "/barriers/{barrier}/reset", Parameter.routing),
     ]
 
     private static let watching: [RouteEntry] = [

@@ -47,6 +47,9 @@ extension Keyspace {
             }
             if let refusal = refusal(of: step) { return .refused(.transaction(.step(at: place, refusal))) }
         }
+        if let (place, refusal) = queueRefusal(of: choice.steps) {
+            return .refused(.transaction(.step(at: choice.places[place], refusal)))
+        }
         var results = [TransactionOutcome.Result?](repeating: nil, count: choice.steps.count)
         guard read(choice.steps, into: &results) else { return .refused(.transaction(.tooMuchRead)) }
         write(choice.steps, into: &results)
@@ -138,7 +141,8 @@ extension Keyspace {
         var isChanged = false
         let needsCopy = steps.contains { step in
             if step.written != nil { hasWritten = true }
-            return hasWritten && step.written == nil && !isPlanted(.readsMissOwnWrites)
+            return hasWritten && step.written == nil && !step.isAboutQueue
+                && !isPlanted(.readsMissOwnWrites)
         }
         var left = Transaction.readBytes
         for place in steps.indices {
@@ -151,6 +155,7 @@ extension Keyspace {
                 guard case .success(let page) = scratch.range(range, limit: limit) else { return false }
                 left -= page.rows.reduce(0) { $0 + $1.key.count + $1.valueCount }
                 if left >= 0 { results[place] = .items(page.items, more: page.more) }
+            case .enqueue, .acknowledge: break
             default:
                 if needsCopy { _ = scratch.carryOut(steps[place], base: revision, &isChanged) }
             }
@@ -175,6 +180,7 @@ extension Keyspace {
             let base = isPlanted(.splitsTransaction) ? revision : base
             results[place] = .wrote(carryOut(steps[place], base: base, &isChanged))
         }
+        carryOutQueues(steps, into: &results)
         // Each that changed something has told the same revision.
         for place in steps.indices {
             guard case .wrote(.deleted(0, _, _)) = results[place] else { continue }
@@ -207,7 +213,7 @@ extension Keyspace {
             }
         case .increment(let key, let by):
             outcome = unsafe key.withUnsafeBytes { unsafe increment($0, by: by) }
-        case .get, .list, .transaction: preconditionFailure("no write: \(step)")
+        case .get, .list, .transaction, .enqueue, .acknowledge: preconditionFailure("no write: \(step)")
         }
         if revision > base { isChanged = true }
         revision = isChanged ? base.next : base

@@ -36,7 +36,8 @@ struct Parley: ParsableCommand {
                 subcommands: [
                     Put.self, Get.self, Delete.self, List.self, TransactionCommand.self, Watch.self,
                 ]),
-            CommandGroup(name: "Coordination", subcommands: [LeaseCommands.self]),
+            CommandGroup(
+                name: "Coordination", subcommands: [LeaseCommands.self, QueueVerb.self, BarrierVerb.self]),
             CommandGroup(
                 name: "Cluster",
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),

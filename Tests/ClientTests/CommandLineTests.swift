@@ -53,6 +53,9 @@ private func serve(
         (["lease", "grant"], "--ttl"), (["lease", "renew"], "<id>"),
         (["lease", "hold", "--ttl", "soon"], "--ttl"),
         (["lease", "dance"], "dance"),
+        (["queue", "send", "mail"], "<message>"), (["queue", "receive", "q", "--wait", "soon"], "--wait"),
+        (["queue", "dance"], "dance"), (["barrier", "arrive", "b"], "--member"),
+        (["barrier", "set", "b"], "--parties"), (["barrier", "set", "b", "--parties", "x"], "--parties"),
     ])
     func `wrong usage is one line that names what is wrong, and exit code 2`(
         arguments: [String], name: String

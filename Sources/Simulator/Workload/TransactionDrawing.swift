@@ -162,7 +162,7 @@ extension Transaction.Step {
     var writtenKey: [UInt8]? {
         switch self {
         case .put(let key, _, _), .delete(let key, _), .increment(let key, _): key
-        case .deleteRange, .get, .list, .transaction: nil
+        case .deleteRange, .get, .list, .transaction, .enqueue, .acknowledge: nil
         }
     }
 }

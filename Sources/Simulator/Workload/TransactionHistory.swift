@@ -56,6 +56,7 @@ extension Transaction.Step {
         case .get(let key): .get(key)
         case .list(let range, let limit): .list(range.recorded, limit: limit)
         case .transaction(let nested): .transaction(nested.recorded)
+        case .enqueue, .acknowledge: preconditionFailure("no part of a history: \(self)")
         }
     }
 }
@@ -73,6 +74,7 @@ extension TransactionRefusal {
         case .conditionsFailed(let failed): .conditions(failed.map(\.recorded))
         case .step(let place, .notAnInteger): .step(at: place, .notAnInteger)
         case .step(let place, .overflow): .step(at: place, .overflow)
+        case .step(_, .queue), .step(_, .full): preconditionFailure("no part of a history: \(self)")
         case .overlap, .tooMuchRead: nil
         }
     }

@@ -2,7 +2,7 @@ public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
-//   family (1 timers, 2 leases), then the family's own form
+//   family (1 timers, 2 leases, 3 abandon, 5 queues, 6 barriers), then the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -15,12 +15,18 @@ public enum CoordinationCommand: Sendable, Equatable {
     case abandon(RequestID)
     /// Makes the outcome of a request certain: if it was not carried out by now, it never will be.
     case cancel(RequestName)
+    /// What is done with queues.
+    case queue(QueueCommand)
+    /// What is done with barriers.
+    case barrier(BarrierCommand)
 
     private enum Family: UInt8 {
         case timers = 1
         case lease = 2
         case abandon = 3
         case cancel = 4
+        case queue = 5
+        case barrier = 6
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -45,6 +51,12 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(2)
             writer.string(key)
             writer.string(principal)
+        case .queue(let command):
+            writer.byte(Family.queue.rawValue)
+            command.encode(into: &writer)
+        case .barrier(let command):
+            writer.byte(Family.barrier.rawValue)
+            command.encode(into: &writer)
         }
     }
 
@@ -60,6 +72,8 @@ public enum CoordinationCommand: Sendable, Equatable {
             case 2: self = .cancel(.key(try reader.string(), principal: try reader.string()))
             default: throw .malformed
             }
+        case .queue: self = .queue(try QueueCommand(reading: &reader))
+        case .barrier: self = .barrier(try BarrierCommand(reading: &reader))
         case nil: throw .malformed
         }
     }
@@ -75,6 +89,10 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case abandoned(Bool)
     /// What is known of a request that was to be cancelled.
     case request(RequestState)
+    /// What became of a queue or a message.
+    case queue(QueueOutcome)
+    /// What became of a barrier or a party.
+    case barrier(BarrierOutcome)
 }
 
 /// Why a command of coordination changed nothing.
@@ -85,6 +103,10 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case leaseExists(String)
     /// There is no room for more: see ``Limits/coordinationRows``.
     case full
+    /// What was asked of a queue can't be done.
+    case queue(QueueRefusal)
+    /// What was asked of a barrier can't be done.
+    case barrier(BarrierRefusal)
 }
 
 extension Keyspace {
@@ -95,12 +117,16 @@ extension Keyspace {
         case .lease(let command): carryOut(command)
         case .abandon(let request): .coordinated(.abandoned(abandon(request)))
         case .cancel(let request): cancel(request)
+        case .queue(let command): carryOut(command, id: id)
+        case .barrier(let command): carryOut(command, id: id)
         }
     }
 
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
+        case .handout: return coordination.abandonReceive(row)
+        case .barrierMember: return coordination.abandonBarrier(row)
         default: preconditionFailure("nothing waits in \(row)")
         }
     }
@@ -119,6 +145,8 @@ extension Keyspace {
                 switch target {
                 case .lease(let id): expired.append(id)
                 case .outcomes: coordination.endOutcomeHour()
+                case .queue(let timer): fire(timer)
+                case .barrier(let timer): coordination.fire(timer)
                 }
             }
             _ = endLeases(expired)

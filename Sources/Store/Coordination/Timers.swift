@@ -12,6 +12,10 @@ enum TimerTarget: Equatable, Sendable {
     case lease(String)
     /// An hour of remembering outcomes is over.
     case outcomes
+    /// Something about a queue is due.
+    case queue(QueueTimer)
+    /// Something about a barrier is due.
+    case barrier(BarrierTimer)
 }
 
 /// A running timer.
@@ -29,9 +33,12 @@ struct TimerRow: RowValue, Equatable, Sendable {
     }
 
     init(reading reader: inout ByteReader) throws(ByteReaderError) {
-        switch try reader.byte() {
+        let code = try reader.byte()
+        switch code {
         case 1: target = .lease(try reader.string())
         case 40: target = .outcomes
+        case 20...29: target = .queue(try QueueTimer(code, reading: &reader))
+        case 30...39: target = .barrier(try BarrierTimer(code, reading: &reader))
         default: throw .malformed
         }
         duration = try reader.signed()
@@ -44,6 +51,8 @@ struct TimerRow: RowValue, Equatable, Sendable {
             writer.byte(1)
             writer.string(id)
         case .outcomes: writer.byte(40)
+        case .queue(let timer): timer.encode(into: &writer)
+        case .barrier(let timer): timer.encode(into: &writer)
         }
         writer.signed(duration)
         writer.signed(remaining)
