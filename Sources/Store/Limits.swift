@@ -28,10 +28,25 @@ public struct Limits: Sendable, Equatable {
     public static let leaseIDBytes = 100
     /// No key under a lease is longer than this, in bytes: the row that tells it holds the lease's id too.
     public static let leasedKeyBytes = keyBytes - leaseIDBytes - 2
+    /// No name of a lock, an election or a semaphore is longer than this, in bytes, nor that of its holder.
+    public static let nameBytes = 255
+    /// What a leader tells is no longer than this, in bytes.
+    public static let claimValueBytes = 4_096
+    /// No semaphore has more permits than this.
+    public static let claimPermits: UInt64 = 1_000_000
+    /// No more than this hold one thing at a time: others wait.
+    public static let claimHolders: UInt64 = 10_000
+    /// No more than this wait for one thing: others are refused.
+    public static let claimWaiters: UInt64 = 10_000
     /// Coordination holds no more rows than this: what would add to them is refused.
     public static let coordinationRows = 4_000_000
     /// Coordination holds no more bytes than this: what would add to them is refused.
     public static let coordinationBytes = 1 << 30
+
+    /// Whether a text can be a name: 1 to ``nameBytes`` bytes, without control characters.
+    public static func isName(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= nameBytes && name.utf8.allSatisfy { $0 > 31 && $0 != 127 }
+    }
 
     /// Whether a text can be a lease's id: 1 to ``leaseIDBytes`` bytes, without control characters.
     public static func isLeaseID(_ id: String) -> Bool {

@@ -2,7 +2,8 @@ public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
-//   family (1 timers, 2 leases, 3 abandon, 5 queues, 6 barriers), then the family's own form
+//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 5 queues, 6 barriers, 10 locks and the like), then
+//   the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -19,6 +20,8 @@ public enum CoordinationCommand: Sendable, Equatable {
     case queue(QueueCommand)
     /// What is done with barriers.
     case barrier(BarrierCommand)
+    /// What is done with locks, elections and semaphores.
+    case claim(ClaimCommand)
 
     private enum Family: UInt8 {
         case timers = 1
@@ -27,6 +30,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case cancel = 4
         case queue = 5
         case barrier = 6
+        case claim = 10
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -41,6 +45,9 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(Family.abandon.rawValue)
             writer.fixed(request.high)
             writer.fixed(request.low)
+        case .claim(let command):
+            writer.byte(Family.claim.rawValue)
+            command.encode(into: &writer)
         case .cancel(.id(let request)):
             writer.byte(Family.cancel.rawValue)
             writer.byte(1)
@@ -64,6 +71,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         switch Family(rawValue: try reader.byte()) {
         case .timers: self = .timers(try TimerCommand(reading: &reader))
         case .lease: self = .lease(try LeaseCommand(reading: &reader))
+        case .claim: self = .claim(try ClaimCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
         case .cancel:
@@ -93,6 +101,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case queue(QueueOutcome)
     /// What became of a barrier or a party.
     case barrier(BarrierOutcome)
+    /// What became of a lock, an election or a semaphore.
+    case claim(ClaimOutcome)
 }
 
 /// Why a command of coordination changed nothing.
@@ -107,19 +117,25 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case queue(QueueRefusal)
     /// What was asked of a barrier can't be done.
     case barrier(BarrierRefusal)
+    /// A lock, an election or a semaphore is not to be had like this.
+    case claim(ClaimRefusal)
 }
 
 extension Keyspace {
     /// Carries out a command of coordination that stands in the log in an entry of `term`.
     mutating func carryOut(_ command: CoordinationCommand, id: RequestID, term: Term) -> Outcome {
-        switch command {
-        case .timers(let command): carryOut(command, term: term)
-        case .lease(let command): carryOut(command)
-        case .abandon(let request): .coordinated(.abandoned(abandon(request)))
-        case .cancel(let request): cancel(request)
-        case .queue(let command): carryOut(command, id: id)
-        case .barrier(let command): carryOut(command, id: id)
-        }
+        let outcome =
+            switch command {
+            case .timers(let command): carryOut(command, term: term)
+            case .lease(let command): carryOut(command)
+            case .abandon(let request): Outcome.coordinated(.abandoned(abandon(request)))
+            case .cancel(let request): cancel(request)
+            case .claim(let command): carryOut(command, id: id)
+            case .queue(let command): carryOut(command, id: id)
+            case .barrier(let command): carryOut(command, id: id)
+            }
+        grantClaims()
+        return outcome
     }
 
     private mutating func abandon(_ request: RequestID) -> Bool {
@@ -127,8 +143,10 @@ extension Keyspace {
         switch row.kind {
         case .handout: return coordination.abandonReceive(row)
         case .barrierMember: return coordination.abandonBarrier(row)
+        case .claimHold, .claimWaiter: abandonClaim(row)
         default: preconditionFailure("nothing waits in \(row)")
         }
+        return true
     }
 
     /// Carries out what the leader says about timers. An entry of another term than the one that the command
@@ -144,12 +162,14 @@ extension Keyspace {
                 count += 1
                 switch target {
                 case .lease(let id): expired.append(id)
+                case .claimWait(let row): endWait(row)
+                case .claimDelay(let row): coordination.endDelay(row)
                 case .outcomes: coordination.endOutcomeHour()
                 case .queue(let timer): fire(timer)
                 case .barrier(let timer): coordination.fire(timer)
                 }
             }
-            _ = endLeases(expired)
+            _ = endLeases(expired, haveExpired: true)
             return .coordinated(.timers(count))
         case .elapsed(let leader, let left):
             guard leader == term else { return .coordinated(.timers(0)) }

@@ -3,7 +3,7 @@ extension CoordinationOutcome {
     /// ``Coordination/News/settled(_:_:)``.
     public var isWaiting: Bool {
         switch self {
-        case .barrier(.waiting), .barrier(.leaving): true
+        case .barrier(.waiting), .barrier(.leaving), .claim(.waiting): true
         default: false
         }
     }

@@ -28,6 +28,8 @@ public struct Coordination: Sendable {
     /// The last number that was given to anything: a timer, a lease's life, a place in a queue, a fencing
     /// token. One counter for all, so that no number is ever given twice, whatever was deleted meanwhile.
     public internal(set) var lastNumber: UInt64 = 0
+    /// The things whose queues are to be looked at before the command ends; empty between commands.
+    var touched: Set<RowKey> = []
     /// What is known of the rows of outcomes.
     var outcomes = OutcomeSummary()
     /// What happened since it was taken out last.
@@ -65,6 +67,14 @@ public enum RowKind: UInt8, Sendable {
     case leasedHold = 4
     /// A request that waits, or holds something: what it names is the row of its place or hold.
     case request = 5
+    /// A lock, an election or a semaphore, by its kind and name.
+    case claim = 10
+    /// A holder of one, by the token.
+    case claimHold = 11
+    /// Somebody who waits for one, by priority and number.
+    case claimWaiter = 12
+    /// A fencing token: the row of whose holder.
+    case claimToken = 13
     /// What came of a request with an idempotency key, by principal and key.
     case outcome = 40
     /// A request that was cancelled before it came, by its id.
@@ -266,8 +276,13 @@ extension Coordination {
     /// How many rows begin with `prefix`.
     func count(_ prefix: RowKey) -> Int {
         guard let end = KeyRange.prefix(prefix.bytes).end else { return 0 }
-        return unsafe prefix.bytes.withUnsafeBytes { start in
-            unsafe end.withUnsafeBytes { unsafe rows.count(from: Place(start), to: Place($0)) }
+        return countRows(from: prefix, to: RowKey(bytes: end))
+    }
+
+    /// How many rows there are from one on and before another.
+    func countRows(from start: RowKey, to end: RowKey) -> Int {
+        unsafe start.bytes.withUnsafeBytes { start in
+            unsafe end.bytes.withUnsafeBytes { unsafe rows.count(from: Place(start), to: Place($0)) }
         }
     }
 

@@ -177,7 +177,7 @@ extension Keyspace {
     }
 
     /// Ends leases, with their keys at one revision and their holds. Ids that are not known are passed over.
-    mutating func endLeases(_ ids: [String]) -> (keys: Int, holds: Int) {
+    mutating func endLeases(_ ids: [String], haveExpired: Bool = false) -> (keys: Int, holds: Int) {
         var doomed: [(key: [UInt8], id: String, isDeleted: Bool)] = []
         var holdCount = 0
         for id in ids {
@@ -188,7 +188,7 @@ extension Keyspace {
             for key in keys(ofLease: id) { doomed.append((key, id, lease.terms.end == .delete)) }
             for hold in holds(ofLease: id) {
                 coordination.remove(RowKey(.leasedHold, id, hold.bytes))
-                coordination.endHold(hold, delay: lease.terms.lockDelay)
+                coordination.endHold(hold, delay: haveExpired ? lease.terms.lockDelay : 0)
                 holdCount += 1
             }
         }
@@ -206,9 +206,14 @@ extension Keyspace {
         return (doomed.count, holdCount)
     }
 
-    /// A key is not under this lease any more. A private lease ends with the last of what is under it.
+    /// A key is not under this lease any more.
     mutating func detach(_ key: UnsafeRawBufferPointer, fromLease id: String) {
         unsafe coordination.remove(RowKey(.leasedKey, id, key))
+        endIfUnused(id)
+    }
+
+    /// A private lease ends with the last of what is under it.
+    mutating func endIfUnused(_ id: String) {
         guard let lease = lease(id), lease.isPrivate, coordination.first(RowKey(.leasedKey, id)) == nil,
             coordination.first(RowKey(.leasedHold, id)) == nil
         else { return }
@@ -229,6 +234,7 @@ extension Coordination {
     mutating func endHold(_ row: RowKey, delay: Int64) {
         switch row.kind {
         case .barrierMember: endBarrierHold(row)
+        case .claimHold, .claimWaiter: endClaim(row, delay: delay)
         default: preconditionFailure("no hold: \(row)")
         }
     }

@@ -10,6 +10,10 @@ public import Primitives
 enum TimerTarget: Equatable, Sendable {
     /// The lease with this id expires.
     case lease(String)
+    /// The wait is over of whom this row is about.
+    case claimWait(RowKey)
+    /// The delay is over after which the thing with this row is given to others.
+    case claimDelay(RowKey)
     /// An hour of remembering outcomes is over.
     case outcomes
     /// Something about a queue is due.
@@ -36,6 +40,8 @@ struct TimerRow: RowValue, Equatable, Sendable {
         let code = try reader.byte()
         switch code {
         case 1: target = .lease(try reader.string())
+        case 10: target = .claimWait(RowKey(bytes: [UInt8](try reader.sized())))
+        case 11: target = .claimDelay(RowKey(bytes: [UInt8](try reader.sized())))
         case 40: target = .outcomes
         case 20...29: target = .queue(try QueueTimer(code, reading: &reader))
         case 30...39: target = .barrier(try BarrierTimer(code, reading: &reader))
@@ -50,6 +56,12 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case .lease(let id):
             writer.byte(1)
             writer.string(id)
+        case .claimWait(let row):
+            writer.byte(10)
+            writer.sized(row.bytes)
+        case .claimDelay(let row):
+            writer.byte(11)
+            writer.sized(row.bytes)
         case .outcomes: writer.byte(40)
         case .queue(let timer): timer.encode(into: &writer)
         case .barrier(let timer): timer.encode(into: &writer)

@@ -299,6 +299,9 @@ extension CoordinationOutcome {
         case .barrier(let outcome):
             writer.byte(16)
             outcome.encode(into: &writer)
+        case .claim(let outcome):
+            writer.byte(10)
+            outcome.encode(into: &writer)
         }
     }
 
@@ -310,6 +313,7 @@ extension CoordinationOutcome {
         case 4: self = .request(try RequestState(reading: &reader))
         case 15: self = .queue(try QueueOutcome(reading: &reader))
         case 16: self = .barrier(try BarrierOutcome(reading: &reader))
+        case 10: self = .claim(try ClaimOutcome(reading: &reader))
         default: throw .malformed
         }
     }
@@ -365,6 +369,9 @@ extension CoordinationRefusal {
         case .barrier(let refusal):
             writer.byte(16)
             refusal.encode(into: &writer)
+        case .claim(let refusal):
+            writer.byte(10)
+            refusal.encode(into: &writer)
         }
     }
 
@@ -375,6 +382,7 @@ extension CoordinationRefusal {
         case 3: self = .full
         case 15: self = .queue(try QueueRefusal(reading: &reader))
         case 16: self = .barrier(try BarrierRefusal(reading: &reader))
+        case 10: self = .claim(try ClaimRefusal(reading: &reader))
         default: throw .malformed
         }
     }
