@@ -87,6 +87,7 @@ public struct WritePlan: Sendable {
         case compact
         case transaction(Transaction)
         case lease
+        case compaction
     }
 
     /// How the client said its condition.
@@ -201,12 +202,16 @@ public struct ReadPlan: Sendable {
         case transaction(Transaction)
         /// Leases.
         case leases(LeaseQuery)
+        /// What is different between two revisions.
+        case difference(DifferenceQuery)
+        /// How much history is kept.
+        case compaction
 
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
             case .leases: true
-            case .key, .history, .range, .transaction: false
+            case .key, .history, .range, .transaction, .difference, .compaction: false
             }
         }
     }
@@ -219,6 +224,8 @@ public struct ReadPlan: Sendable {
     public var wait: Instant.Span?
     /// The wording of the answer.
     public var traits: RequestTraits
+    /// The instant to read at, instead of a revision.
+    var at: WallTime?
 }
 
 /// One key and how it is to be shown.
@@ -244,6 +251,8 @@ public struct HistoryQuery: Sendable {
     let limit: Int
     /// Only versions after this revision.
     let after: Revision?
+    /// Only versions up to this revision; nil: all.
+    var last: Revision?
     /// The request's query without the cursor, for the link to the next page.
     let link: PageLink
 }

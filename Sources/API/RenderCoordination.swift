@@ -10,6 +10,9 @@ extension NativeAPI {
             Problem(.leaseNotFound, "there is no lease '\(id)'").with("lease", .text(id))
         case .leaseExists(let id):
             Problem(.alreadyExists, "there is a lease '\(id)' already").with("lease", .text(id))
+        case .historyBounds(let minimum, let maximum):
+            Problem(.invalid, "min_revisions would be \(minimum), more than max_revisions, \(maximum)").with(
+                "errors", .errors([.init(field: "min_revisions", message: "is more than max_revisions")]))
         case .full:
             Problem(.quotaExceeded, "leases, locks, queues and the like have no room for more")
         }

@@ -151,6 +151,7 @@ struct CheckpointContents: Sendable {
         keyspace.coordination.rows = rows.finish()
         keyspace.coordination.byteCount = rowBytes
         keyspace.coordination.lastNumber = lastNumber
+        guard keyspace.readHistoryBounds() else { return nil }
         guard var changes = unsafe joinChanges(&keyspace) else { return nil }
         unsafe changes.sort { a, b in
             if unsafe a.revision != b.revision { return unsafe a.revision < b.revision }

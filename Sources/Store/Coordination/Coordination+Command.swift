@@ -13,11 +13,14 @@ public enum CoordinationCommand: Sendable, Equatable {
     /// Whoever sent this request no longer waits for its outcome, nor wants what came of it: it gives up its
     /// place in a queue, or gives back what it holds.
     case abandon(RequestID)
+    /// How much history is kept from now on.
+    case history(HistoryCommand)
 
     private enum Family: UInt8 {
         case timers = 1
         case lease = 2
         case abandon = 3
+        case history = 50
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -32,6 +35,9 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(Family.abandon.rawValue)
             writer.fixed(request.high)
             writer.fixed(request.low)
+        case .history(let command):
+            writer.byte(Family.history.rawValue)
+            command.encode(into: &writer)
         }
     }
 
@@ -41,6 +47,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .lease: self = .lease(try LeaseCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
+        case .history: self = .history(try HistoryCommand(reading: &reader))
         case nil: throw .malformed
         }
     }
@@ -54,6 +61,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case lease(LeaseOutcome)
     /// Whether the request that was given up still waited or held something.
     case abandoned(Bool)
+    /// How much history is kept from now on.
+    case historyBounds(HistoryBounds)
 }
 
 /// Why a command of coordination changed nothing.
@@ -64,6 +73,8 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case leaseExists(String)
     /// There is no room for more: see ``Limits/coordinationRows``.
     case full
+    /// History can't be kept to more revisions at least than at most.
+    case historyBounds(minimum: UInt64, maximum: UInt64)
 }
 
 extension Keyspace {
@@ -73,13 +84,15 @@ extension Keyspace {
         case .timers(let command): carryOut(command, term: term)
         case .lease(let command): carryOut(command)
         case .abandon(let request): .coordinated(.abandoned(abandon(request)))
+        case .history(let command): carryOut(command)
         }
     }
 
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
-        case .timer, .lease, .leasedKey, .leasedHold, .request: preconditionFailure("nothing waits in \(row)")
+        case .timer, .lease, .leasedKey, .leasedHold, .request, .historyBounds:
+            preconditionFailure("nothing waits in \(row)")
         }
     }
 

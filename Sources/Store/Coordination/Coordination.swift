@@ -63,6 +63,8 @@ public enum RowKind: UInt8, Sendable {
     case leasedHold = 4
     /// A request that waits, or holds something: what it names is the row of its place or hold.
     case request = 5
+    /// How much history is kept; one row.
+    case historyBounds = 50
 }
 
 /// The key of a row: its kind, then names, each ended by a zero byte, and numbers, which sort as such.

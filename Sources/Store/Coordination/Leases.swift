@@ -222,7 +222,8 @@ extension Coordination {
     /// A thing ends since the lease has ended under which it was held; its row is still there.
     mutating func endHold(_ row: RowKey, delay: Int64) {
         switch row.kind {
-        case .timer, .lease, .leasedKey, .leasedHold, .request: preconditionFailure("no hold: \(row)")
+        case .timer, .lease, .leasedKey, .leasedHold, .request, .historyBounds:
+            preconditionFailure("no hold: \(row)")
         }
     }
 }
