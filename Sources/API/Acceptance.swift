@@ -101,7 +101,17 @@ extension NativeAPI {
             throw Problem(.badRequest, "there is more than one Authorization header")
         }
         guard route.method != .get else { return }
-        for name in ["idempotency-key", "parley-fence", "parley-clock"] as [StaticString]
+        switch route.id {
+        case .importKeys, .sendMessage, .sendMessageTo, .acknowledgeInbox, .transferLeadership:
+            guard request.field("idempotency-key") == nil else {
+                throw Problem(
+                    .badRequest, "\(route.method.name) \(route.pattern) takes no Idempotency-Key"
+                )
+                .with("header", .text("Idempotency-Key"))
+            }
+        default: break
+        }
+        for name in ["parley-fence", "parley-clock"] as [StaticString]
         where request.field(name) != nil {
             throw Problem(
                 .notImplemented,

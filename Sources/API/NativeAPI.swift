@@ -157,6 +157,8 @@ public struct NativeAPI: Sendable {
         case .renewLease: return try planRenewLease(asked)
         case .holdLease: return try planHoldLease(asked)
         case .revokeLease: return try planRevokeLease(asked)
+        case .getRequest: return try planRequest(asked)
+        case .cancelRequest: return try planCancelRequest(asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
         case .transferLeadership: return try planTransfer(asked)

@@ -88,6 +88,7 @@ public struct WritePlan: Sendable {
         case transaction(Transaction)
         case lease
         case compaction
+        case request([UInt8])
     }
 
     /// How the client said its condition.
@@ -113,6 +114,8 @@ public struct WritePlan: Sendable {
     let condition: Condition?
     /// Whether what it gives is to be kept for as long as the client stays connected, and how.
     public var hold: HoldPlan?
+    /// By what the request is recognised if it comes again.
+    public let once: OnceKey?
 
     /// The operation to commit, given the revision that this node has applied.
     public func operation(at revision: Revision) -> Store.Operation {
@@ -206,12 +209,14 @@ public struct ReadPlan: Sendable {
         case difference(DifferenceQuery)
         /// How much history is kept.
         case compaction
+        /// What became of a request, which the client called so.
+        case request(RequestName, shown: [UInt8])
 
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
             case .leases: true
-            case .key, .history, .range, .transaction, .difference, .compaction: false
+            case .key, .history, .range, .transaction, .difference, .compaction, .request: false
             }
         }
     }

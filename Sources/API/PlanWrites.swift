@@ -90,7 +90,8 @@ extension NativeAPI {
     ) throws(Problem) -> WritePlan {
         WritePlan(
             change: change, timeout: try timeout(asked.parameters), routing: try routing(asked.parameters),
-            traits: asked.traits, target: asked.target, form: form, condition: condition, hold: nil)
+            traits: asked.traits, target: asked.target, form: form, condition: condition, hold: nil,
+            once: try onceKey(asked))
     }
 
     /// The guard that the headers or parameters ask for, and which of them. Two conditions at once are

@@ -56,6 +56,11 @@ extension ProblemCode {
             remedy: "Ask for a new one with POST /leases?ttl=30s, and renew it within that time.",
             example: "curl -X POST $P/leases/gone/renew"),
         entry(
+            .requestNotFound, "request_not_found", 404, "Request not found",
+            cause: "No request with that idempotency key was carried out, or it was longer than a day ago.",
+            remedy: "Send the request with the key: it will be carried out once.",
+            example: "curl $P/requests/key:never-used"),
+        entry(
             .memberNotFound, "member_not_found", 404, "Member not found",
             cause: "No member of the cluster has that name.", remedy: "List the members with /members.",
             example: "curl $P/members/nobody"),
@@ -87,6 +92,12 @@ extension ProblemCode {
                 "The member can't take over now: it lags, it has no vote, or another transfer is under way.",
             remedy: "Look at lag_entries in /members and try again, or name another member.",
             example: "curl -X POST '$P/leader/transfer?to=n3'"),
+        entry(
+            .requestCancelled, "request_cancelled", 409, "Request cancelled",
+            cause: "The request was cancelled before it was carried out.",
+            remedy: "Send it with another idempotency key if it is wanted after all.",
+            example: "curl -X POST $P/requests/key:k1/cancel; "
+                + "curl -X PUT -H 'Idempotency-Key: k1' $P/kv/a -d 1"),
         entry(
             .compacted, "compacted", 410, "Compacted",
             cause: "History before compact_revision was dropped.",
@@ -134,6 +145,12 @@ extension ProblemCode {
             cause: "The Host header names a host that is not in the list of this node.",
             remedy: "Use the advertised URL, or start the node with --allow-host.",
             example: "curl -H 'Host: evil.example' $P/version"),
+        entry(
+            .idempotencyKeyReused, "idempotency_key_reused", 422, "Idempotency key reused",
+            cause: "A request with that key differed from this one in method, path, query or body.",
+            remedy: "Use a new key for each request, and the same one only to repeat it.",
+            example: "curl -X PUT -H 'Idempotency-Key: k' $P/kv/a -d 1; "
+                + "curl -X PUT -H 'Idempotency-Key: k' $P/kv/a -d 2"),
         entry(
             .invalid, "invalid", 422, "Invalid",
             cause: "The request is well formed but a field can't be accepted; errors lists them.",
@@ -200,7 +217,8 @@ extension ProblemCode {
             retry: .withIdempotencyKey,
             cause: "The write was handed to the cluster, and time or leadership ran out before the outcome "
                 + "was known. It may have happened or may yet happen.",
-            remedy: "Read the key and decide. A conditional write (If-Match) is safe to repeat.",
+            remedy: "Ask GET /requests/{id} with the id of the answer; POST /requests/{id}/cancel makes the "
+                + "outcome certain. With an Idempotency-Key the request can be repeated safely.",
             example: "curl -X PUT '$P/kv/a?timeout=1ms' -d 1"),
         entry(
             .versionNotSupported, "version_not_supported", 505, "HTTP version not supported",

@@ -21,6 +21,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case keyNotFound
     /// There is no such lease, or not any more.
     case leaseNotFound
+    /// Nothing is known of a request with that idempotency key.
+    case requestNotFound
     /// There is no such member.
     case memberNotFound
     /// No such path.
@@ -33,6 +35,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case alreadyExists
     /// Leadership can't move to that member now.
     case transferRefused
+    /// The request was cancelled before it came.
+    case requestCancelled
     /// The revision asked for was compacted.
     case compacted
     /// A body of known length is needed.
@@ -53,6 +57,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case notLeader
     /// The request names a host that this node does not answer for.
     case misdirectedHost
+    /// The idempotency key belongs to another request.
+    case idempotencyKeyReused
     /// Well-formed but not acceptable: each field is named.
     case invalid
     /// Too many requests of this kind are under way.

@@ -34,6 +34,9 @@ extension NativeAPI {
         case .transaction(let transaction):
             return .answer(
                 render(transaction, keyspace: keyspace, traits: plan.traits, context: context))
+        case .request(let name, let shown):
+            return .answer(
+                render(name, shown: shown, keyspace: keyspace, traits: plan.traits, context: context))
         case .leases(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .difference(let query):

@@ -41,6 +41,14 @@ extension NativeAPI {
             return answer(plan, revision: revision, context: context) { json in
                 write(outcome, of: transaction, revision: revision, to: &json)
             }
+        case (.replayed(let original, let request), _):
+            var context = context
+            context.requestID = request
+            var response = render(write: plan, outcome: original, context: context)
+            response.addField("Idempotent-Replayed", "true" as StaticString)
+            return response
+        case (.coordinated(.request(let state)), .request(let shown)):
+            return render(state, shown: shown, plan: plan, context: context)
         case (.coordinated(.lease(let outcome)), .lease):
             return render(outcome, plan: plan, context: context)
         case (.coordinated(.historyBounds(let bounds)), .compaction):
@@ -130,6 +138,12 @@ extension NativeAPI {
             }
             return Self.problem(reason, of: transaction)
         case .coordination(let refusal): return Self.problem(refusal)
+        case .cancelled:
+            return Problem(.requestCancelled, "the request was cancelled before it was carried out")
+        case .keyReused:
+            return Problem(
+                .idempotencyKeyReused, "the Idempotency-Key was used for a request that differs from this one"
+            )
         case .malformedCommand:
             return Problem(
                 .internal, "the command could not be read when it was applied; nothing was changed")

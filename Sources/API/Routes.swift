@@ -9,6 +9,7 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listKeys, importKeys, deleteKeys, compact, transact
     case compareKeys, compaction, changeCompaction
     case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
+    case getRequest, cancelRequest
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
@@ -77,7 +78,7 @@ extension RouteEntry {
     ]
 
     private static let leases: [RouteEntry] = [
-        route(.listLeases, .get, "/leases", Parameter.freshness + [.limit, .cursor, .keys]),
+        route(.listLeases, .get, "/leases", Parameter.freshness + [.limit, .cursor]),
         route(
             .grantLease, .post, "/leases",
             [.ttl, .id, .name, .meta, .onExpire, .lockDelay, .hold, .onDisconnect] + Parameter.routing),
@@ -85,6 +86,8 @@ extension RouteEntry {
         route(.revokeLease, .delete, "/leases/{id}", Parameter.routing),
         route(.renewLease, .post, "/leases/{id}/renew", [.ttl] + Parameter.routing),
         route(.holdLease, .get, "/leases/{id}/hold", [.onDisconnect] + Parameter.routing),
+        route(.getRequest, .get, "/requests/{id}", Parameter.freshness),
+        route(.cancelRequest, .post, "/requests/{id}/cancel", Parameter.routing),
     ]
 
     private static let nodes: [RouteEntry] = [

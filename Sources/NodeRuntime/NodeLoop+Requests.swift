@@ -93,16 +93,18 @@ extension NodeLoop {
         let operation = plan.operation(at: node.replica.keyspace.revision)
         let id = requestIDs.next(at: wall)
         if plan.traits.flags.contains(.explain) { writeTimes.begin(id, at: now) }
-        submit(operation, token: token, id: id, deadline: now + plan.timeout, on: connection)
+        submit(
+            operation, token: token, id: id, deadline: now + plan.timeout, once: plan.once, on: connection)
     }
 
     mutating func submit(
         _ operation: Store.Operation, token: UInt64, id: RequestID, deadline: Instant,
-        on connection: ConnectionID?
+        once: OnceKey? = nil, on connection: ConnectionID?
     ) {
         let trace = traced.isEmpty ? nil : connection.flatMap { traced[$0]?.trace }
         let write = Write(
-            token: token, requestID: id, operation: operation, deadline: deadline, trace: trace)
+            token: token, requestID: id, operation: operation, deadline: deadline, trace: trace,
+            once: once)
         step(.write(write))
     }
 

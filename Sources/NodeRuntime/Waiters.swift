@@ -64,7 +64,7 @@ struct Waiters {
         switch plan.target {
         case .key(let query): byKey[query.key, default: []].append(lastID)
         case .range: ranges.insert(lastID)
-        case .history, .transaction, .leases, .difference, .compaction: others.insert(lastID)
+        case .history, .transaction, .leases, .difference, .compaction, .request: others.insert(lastID)
         }
     }
 

@@ -95,13 +95,27 @@ public struct RequestID: Hashable, Sendable, CustomStringConvertible {
     /// The request id of entries that no client asked for.
     public static let none = RequestID(high: 0, low: 0)
 
+    /// Reads 26 characters of Crockford's base 32, in either case; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        guard text.utf8.count == 26 else { return nil }
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        for (place, byte) in text.utf8.enumerated() {
+            let upper = byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z") ? byte - 32 : byte
+            guard let digit = Self.alphabet.firstIndex(of: upper), place > 0 || digit < 8 else { return nil }
+            high = high << 5 | low >> 59
+            low = low << 5 | UInt64(digit)
+        }
+        self.init(high: high, low: low)
+    }
+
+    private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+
     /// 26 characters of Crockford's base 32, as in the ULID specification.
     public var description: String {
-        let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
         var digits = [UInt8](repeating: 48, count: 26)
         var (upper, lower) = (high, low)
         for place in stride(from: 25, through: 0, by: -1) {
-            digits[place] = alphabet[Int(lower & 31)]
+            digits[place] = Self.alphabet[Int(lower & 31)]
             lower = lower >> 5 | upper << 59
             upper >>= 5
         }

@@ -26,10 +26,13 @@ extension Replica {
     /// Begins to measure every timer of the state anew: it was restored.
     mutating func measureTimers(at now: Instant) {
         timing = Timing()
+        // What the state had to tell before is in the rows.
+        _ = keyspace.takeNews()
         var queue = TimerQueue()
         keyspace.coordination.forEachTimer { number, duration, remaining in
             queue.arm(
-                number, at: now + .milliseconds(Int(remaining)), duration: .milliseconds(Int(duration)), now: now)
+                number, at: now + .milliseconds(Int(remaining)), duration: .milliseconds(Int(duration)),
+                now: now)
         }
         timing.queue = queue
     }

@@ -130,7 +130,8 @@ extension Replica {
         if writes.count >= limits.pendingWrites || writes.bytes >= limits.pendingBytes {
             return refuse(.overloaded)
         }
-        let command = Command(requestID: write.requestID, time: wall, operation: write.operation)
+        let command = Command(
+            requestID: write.requestID, time: wall, operation: write.operation, once: write.once)
         writes.insert(
             PendingWrites.Pending(
                 token: write.token, payload: command.encode(), deadline: write.deadline,

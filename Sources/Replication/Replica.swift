@@ -99,7 +99,7 @@ public struct Replica: Sendable {
     ///   - now: from when on this node measures the timers of the state.
     public init(
         raft: Raft, keyspace: Keyspace, configuration: Configuration, tail: [Entry],
-        checkpoint: SnapshotReference, limits: Limits = Limits(), logBytes: Int = 0, now: Instant = .zero
+        checkpoint: SnapshotReference, limits: Limits = Limits(), logBytes: Int = 0, now: Instant
     ) {
         precondition(
             raft.commit >= keyspace.appliedIndex,

@@ -10,6 +10,8 @@ public struct Write: Sendable {
     public var requestID: RequestID
     /// The change.
     public var operation: Store.Operation
+    /// By what the request is recognised if it comes again.
+    public var once: OnceKey?
     /// When the client no longer waits.
     public var deadline: Instant
     /// Whether another node may be asked to propose it.
@@ -20,7 +22,7 @@ public struct Write: Sendable {
     /// Makes a request of these parts.
     public init(
         token: UInt64, requestID: RequestID, operation: Store.Operation, deadline: Instant,
-        mayForward: Bool = true, trace: TraceContext? = nil
+        mayForward: Bool = true, trace: TraceContext? = nil, once: OnceKey? = nil
     ) {
         self.token = token
         self.requestID = requestID
@@ -28,6 +30,7 @@ public struct Write: Sendable {
         self.deadline = deadline
         self.mayForward = mayForward
         self.trace = trace
+        self.once = once
     }
 }
 

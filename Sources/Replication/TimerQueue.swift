@@ -56,6 +56,9 @@ public struct TimerQueue: Sendable {
     /// How many timers run.
     var count: Int { running.count }
 
+    /// How many entries stand for them, outdated ones included.
+    var entryCount: Int { due.entries.count + notes.entries.count }
+
     /// When the first timer is due.
     mutating func nextDue() -> Instant {
         while let first = due.first, running[first.number]?.deadline != first.at { due.removeFirst() }
@@ -80,7 +83,7 @@ public struct TimerQueue: Sendable {
     mutating func disarm(_ number: UInt64) {
         running[number] = nil
         // What was prolonged or ended early leaves entries behind.
-        if due.entries.count + notes.entries.count > 4 * running.count + 1_024 { rebuild() }
+        if entryCount > 4 * running.count + 1_024 { rebuild() }
     }
 
     /// Puts a timer's deadline off, never forward.

@@ -16,6 +16,7 @@ struct CheckpointContents: Sendable {
 
     private var items = SortedMap<ByKey>.Builder()
     private var itemCount = 0
+    var requests = RequestLog()
     private var rows = SortedMap<ByKey>.Builder()
     private var rowCount = 0
     private var rowBytes = 0
@@ -53,6 +54,11 @@ struct CheckpointContents: Sendable {
             historyBytes += record.cost
             if isKept(record) { changeCount += 1 }
         }
+    }
+
+    mutating func takeRequests(_ reader: inout RawReader) throws(ByteReaderError) {
+        guard version > 1 else { throw .malformed }
+        try unsafe requests.read(&reader)
     }
 
     mutating func takeRows(_ reader: inout RawReader) throws(ByteReaderError) {
@@ -151,6 +157,8 @@ struct CheckpointContents: Sendable {
         keyspace.coordination.rows = rows.finish()
         keyspace.coordination.byteCount = rowBytes
         keyspace.coordination.lastNumber = lastNumber
+        keyspace.coordination.recount()
+        keyspace.requests = requests
         guard keyspace.readHistoryBounds() else { return nil }
         guard var changes = unsafe joinChanges(&keyspace) else { return nil }
         unsafe changes.sort { a, b in

@@ -42,6 +42,8 @@ enum CheckpointFormat {
     static let frameCount = 12
     /// A block ends after the record with which it reaches this.
     static let blockCount = 256 << 10
+    /// So many records of requests make a block.
+    static let requestsPerBlock = 8_192
     static let maximumBlockCount = 32 << 20
 
     enum Kind: UInt8 {
@@ -51,6 +53,7 @@ enum CheckpointFormat {
         case times = 4
         case footer = 5
         case rows = 6
+        case requests = 7
     }
 }
 

@@ -89,7 +89,8 @@ public struct CheckpointReader: Sendable {
         switch (lastKind, kind) {
         case (nil, .header), (.header, .items), (.header, .history), (.header, .times), (.items, .items),
             (.items, .history), (.items, .times), (.history, .history), (.history, .times),
-            (.times, .rows), (.rows, .rows), (.times, .footer), (.rows, .footer):
+            (.times, .rows), (.rows, .rows), (.times, .requests), (.rows, .requests),
+            (.requests, .requests), (.times, .footer), (.rows, .footer), (.requests, .footer):
             true
         default: false
         }
@@ -106,6 +107,7 @@ public struct CheckpointReader: Sendable {
             case .history: try unsafe contents.takeHistory(&reader)
             case .times: try unsafe contents.takeTimes(&reader)
             case .rows: try unsafe contents.takeRows(&reader)
+            case .requests: try unsafe contents.takeRequests(&reader)
             case .footer: try unsafe contents.checkFooter(&reader, file: file)
             }
             try unsafe reader.expectEnd()
@@ -136,7 +138,10 @@ public struct CheckpointReader: Sendable {
         contents.revision = header.revision.rawValue
         contents.oldestRevision = try unsafe reader.varint()
         contents.oldestKey = unsafe [UInt8](try reader.sized(upTo: Limits.keyBytes))
-        if version > 1 { contents.lastNumber = try unsafe reader.varint() }
+        if version > 1 {
+            contents.lastNumber = try unsafe reader.varint()
+            try unsafe contents.requests.readHead(&reader)
+        }
         self.header = header
     }
 }

@@ -5,7 +5,7 @@ public import Primitives
 /// Equal states give equal bytes. The writer is a value that holds its copy of the keyspace; hand it to
 /// whichever thread has the time.
 public struct CheckpointWriter: Sendable {
-    private enum Stage { case header, items, history, times, rows, footer, done }
+    private enum Stage { case header, items, history, times, rows, requests, footer, done }
 
     private let keyspace: Keyspace
     private let header: CheckpointHeader
@@ -14,6 +14,8 @@ public struct CheckpointWriter: Sendable {
     /// The key of the last item written.
     private var lastKey: [UInt8] = []
     private var history = HistoryWalk()
+    /// How many records of requests were written.
+    private var requestCount = 0
 
     /// Starts a checkpoint of `keyspace`; `configuration` is the one at its applied index, and opaque.
     public init(
@@ -49,6 +51,10 @@ public struct CheckpointWriter: Sendable {
             return block(.times) { CheckpointWriter.write(events, into: &$0) }
         case .rows:
             if let chunk = rowBlock() { return chunk }
+            stage = .requests
+            return next()
+        case .requests:
+            if let chunk = requestBlock() { return chunk }
             stage = .footer
             return next()
         case .footer:
@@ -122,6 +128,16 @@ public struct CheckpointWriter: Sendable {
         return chunk
     }
 
+    /// A block of records of requests after the last one written, nil if there are no more.
+    private mutating func requestBlock() -> [UInt8]? {
+        let requests = keyspace.requests
+        let end = min(requestCount + CheckpointFormat.requestsPerBlock, requests.count)
+        guard end > requestCount else { return nil }
+        let range = requestCount..<end
+        requestCount = end
+        return block(.requests) { requests.encode(range, into: &$0) }
+    }
+
     /// A block of superseded versions and marks of deletions after the last one written, nil if there are no
     /// more.
     private mutating func historyBlock() -> [UInt8]? {
@@ -188,5 +204,6 @@ extension CheckpointHeader {
         writer.counter(oldest?.revision ?? .zero)
         writer.sized(oldest.map { unsafe Row($0.record).key } ?? [])
         writer.varint(keyspace.coordination.lastNumber)
+        keyspace.requests.encodeHead(into: &writer)
     }
 }

@@ -11,7 +11,7 @@ public import Primitives
 /// | 17 | 8 | the leader's time, milliseconds since 1970, little-endian |
 /// | 25 | sized | principal, UTF-8 |
 /// | then | 1 | operation: 1 put, 2 delete, 3 delete range, 4 increment, 5 batch, 6 compact, 7 transaction,
-/// | | | 8 put under a lease, 9 coordination |
+/// | | | 8 put under a lease, 9 coordination, 10 idempotency key (sized, then 8 bytes) and another operation |
 /// | then | | the operation's fields, to the end |
 public struct Command: Sendable, Equatable {
     /// Identifies the client's request.
@@ -22,13 +22,19 @@ public struct Command: Sendable, Equatable {
     public var principal: String
     /// What to do.
     public var operation: Operation
+    /// By what the request is recognised if it comes again.
+    public var once: OnceKey?
 
     /// Makes a command.
-    public init(requestID: RequestID, time: WallTime, operation: Operation, principal: String = "") {
+    public init(
+        requestID: RequestID, time: WallTime, operation: Operation, principal: String = "",
+        once: OnceKey? = nil
+    ) {
         self.requestID = requestID
         self.time = time
         self.operation = operation
         self.principal = principal
+        self.once = once
     }
 
     static let formatVersion: UInt8 = 1
@@ -41,6 +47,11 @@ public struct Command: Sendable, Equatable {
         writer.fixed(requestID.low)
         writer.fixed(time.milliseconds)
         writer.string(principal)
+        if let once {
+            writer.byte(OperationCode.once.rawValue)
+            writer.string(once.key)
+            writer.fixed(once.fingerprint)
+        }
         operation.encode(into: &writer)
         return writer.take()
     }
@@ -52,7 +63,7 @@ public struct Command: Sendable, Equatable {
                 let view = try unsafe CommandView(bytes)
                 return unsafe Command(
                     requestID: view.requestID, time: view.time, operation: view.operation.copied(),
-                    principal: String(decoding: view.principal, as: UTF8.self))
+                    principal: String(decoding: view.principal, as: UTF8.self), once: view.once)
             }
         }
         self = try result.get()
@@ -117,6 +128,8 @@ enum OperationCode: UInt8 {
     case transaction = 7
     case leasedPut = 8
     case coordinate = 9
+    /// An idempotency key and the request's fingerprint; then the operation's own code.
+    case once = 10
 }
 
 extension Operation {

@@ -9,6 +9,7 @@ import Primitives
     let time: WallTime
     let principal: UnsafeRawBufferPointer
     let operation: OperationView
+    let once: OnceKey?
 
     /// Reads all of `payload`, so that nothing of a malformed command is ever carried out.
     init(_ payload: UnsafeRawBufferPointer) throws(CommandError) {
@@ -29,7 +30,15 @@ import Primitives
         let time = unsafe WallTime(milliseconds: try reader.fixed())
         let principal = try unsafe reader.sized(upTo: 65_535)
         guard unsafe CommandView.isText(principal) else { throw CommandError.malformed }
-        let number = try unsafe reader.byte()
+        var number = try unsafe reader.byte()
+        var once: OnceKey?
+        if number == OperationCode.once.rawValue {
+            let key = try unsafe reader.sized(upTo: OnceKey.mostBytes)
+            guard unsafe OnceKey.isValid(key) else { throw CommandError.malformed }
+            once = unsafe OnceKey(
+                key: String(decoding: key, as: UTF8.self), fingerprint: try reader.fixed())
+            number = try unsafe reader.byte()
+        }
         guard let code = OperationCode(rawValue: number) else {
             throw CommandError.unknownOperation(number)
         }
@@ -39,6 +48,7 @@ import Primitives
         unsafe self.time = time
         unsafe self.principal = unsafe principal
         unsafe self.operation = unsafe operation
+        unsafe self.once = once
     }
 
     /// Whether bytes are UTF-8. Names are ASCII as a rule, which is much cheaper to see.
@@ -94,9 +104,11 @@ import Primitives
             unsafe self = unsafe .compact(Revision(try reader.varint()))
         case .transaction:
             unsafe self = .transaction(try unsafe Transaction(&reader))
+        case .once: throw .malformed
         case .leasedPut:
             let (condition, flags) = try unsafe OperationView.readGuard(&reader, flags: 4)
             let put = try unsafe OperationView.readPut(&reader)
+            guard unsafe put.key.count <= Limits.leasedKeyBytes else { throw .malformed }
             unsafe self = unsafe .leasedPut(
                 put, guard: condition, returnPrevious: flags & 4 != 0,
                 lease: try OperationView.readRest(&reader) { rest throws(ByteReaderError) in

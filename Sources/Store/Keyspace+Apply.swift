@@ -28,7 +28,25 @@ extension Keyspace {
         lastTime = unsafe max(lastTime, command.time)
         let before = events.count
         let id = unsafe command.requestID
-        let outcome = unsafe carryOut(command.operation, id: id)
+        let once = unsafe command.once
+        let outcome: Outcome
+        if once != nil || coordination.outcomes.count > 0 {
+            let principal = unsafe once == nil ? "" : String(decoding: command.principal, as: UTF8.self)
+            if let known = knownOutcome(of: id, once, principal: principal) {
+                outcome = known
+            } else {
+                outcome = unsafe carryOut(command.operation, id: id)
+                if let once { rememberOutcome(outcome, of: id, once, principal: principal) }
+            }
+        } else {
+            outcome = unsafe carryOut(command.operation, id: id)
+        }
+        if id != .none {
+            requests.append(
+                RequestRecord(
+                    id: id, index: appliedIndex, term: appliedTerm, revision: revision,
+                    verdict: outcome.verdict))
+        }
         freeHistory(added: events.count - before)
         return outcome
     }
@@ -81,6 +99,7 @@ extension Keyspace {
         switch lease {
         case .existing(let name):
             guard self.lease(name) != nil else { return .refused(.coordination(.leaseNotFound(name))) }
+            guard hasRoom else { return .refused(.coordination(.full)) }
             id = name
         case .kept: id = unsafe current.find(Place(put.key)).flatMap { unsafe Row($0).lease }
         case .own(let milliseconds):
@@ -262,7 +281,8 @@ extension Keyspace {
         _ key: UnsafeRawBufferPointer, from old: String?, to new: UnsafeRawBufferPointer?
     ) {
         let new = unsafe new.map { unsafe String(decoding: $0, as: UTF8.self) } ?? ""
-        if let old, old != new { unsafe detach(key, fromLease: old) }
+        // Byte by byte: ids that Unicode holds for equal are different leases.
+        if let old, !old.utf8.elementsEqual(new.utf8) { unsafe detach(key, fromLease: old) }
         if !new.isEmpty { unsafe coordination.set(RowKey(.leasedKey, new, key)) }
     }
 

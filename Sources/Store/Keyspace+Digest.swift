@@ -4,6 +4,11 @@ import Primitives
 struct WordHash: Sendable, Equatable {
     private(set) var value: UInt64 = 0x243f_6a88_85a3_08d3
 
+    init() {}
+
+    /// Goes on from where another one was.
+    init(restoring value: UInt64) { self.value = value }
+
     mutating func add(_ word: UInt64) {
         value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
         value ^= value >> 29
@@ -58,6 +63,9 @@ extension Keyspace {
             hash.add(UInt64(bitPattern: event.time.milliseconds))
             unsafe event.record._withUnsafeGuaranteedRef { unsafe hash.add($0.key) }
         }
+        hash.add(requests.checksum.value)
+        hash.add(UInt64(requests.count))
+        hash.add(UInt64(bitPattern: requests.forgottenUpTo.milliseconds))
         hash.add(coordination.lastNumber)
         unsafe coordination.rows.scan(from: start, to: nil) { record in
             hash.add(record)

@@ -34,6 +34,8 @@ public struct Keyspace: Sendable {
     /// versions that they superseded.
     var events = EventLog()
 
+    /// What became of the last requests.
+    var requests = RequestLog()
     /// What is agreed upon besides keys and values.
     public internal(set) var coordination: Coordination
 

@@ -22,8 +22,12 @@ public struct Limits: Sendable, Equatable {
     public static let valueBytes = 16 << 20
     /// No batch has more writes than this; a limit of the binary format.
     public static let batchCount = 65_536
+    /// No more outcomes of requests with idempotency keys than this are remembered: the oldest go first.
+    public static let outcomeCount = 1_000_000
     /// No lease's id is longer than this, in bytes; a limit of the records.
     public static let leaseIDBytes = 100
+    /// No key under a lease is longer than this, in bytes: the row that tells it holds the lease's id too.
+    public static let leasedKeyBytes = keyBytes - leaseIDBytes - 2
     /// Coordination holds no more rows than this: what would add to them is refused.
     public static let coordinationRows = 4_000_000
     /// Coordination holds no more bytes than this: what would add to them is refused.

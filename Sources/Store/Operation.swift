@@ -106,6 +106,8 @@ public enum Outcome: Sendable, Equatable {
     case compacted(Revision)
     /// A transaction chose a branch and carried it out; the revision is unchanged if nothing was written.
     case transaction(TransactionOutcome, revision: Revision)
+    /// What had come of the same request before, which was this one.
+    indirect case replayed(Outcome, original: RequestID)
     /// What a command that is not about keys and values did.
     case coordinated(CoordinationOutcome)
     /// Nothing was changed.
@@ -130,6 +132,10 @@ public enum Refusal: Error, Sendable, Equatable {
     case transaction(TransactionRefusal)
     /// What is not about keys and values can't be carried out.
     case coordination(CoordinationRefusal)
+    /// The request was cancelled before it came.
+    case cancelled
+    /// The idempotency key belongs to another request.
+    case keyReused
     /// The bytes are not those of a command, or its key or value breaks the format's limits.
     case malformedCommand
 }

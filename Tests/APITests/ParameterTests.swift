@@ -40,7 +40,7 @@ import Testing
         #expect(response.json["applied"]?.string == "no")
     }
 
-    @Test(arguments: ["Idempotency-Key", "Parley-Fence", "Parley-Clock"])
+    @Test(arguments: ["Parley-Fence", "Parley-Clock"])
     func `in headers of later versions are refused on writes`(_ name: String) throws {
         let response = try #require(immediate(.put, "/kv/a", [name: "x"], body: "x"))
         #expect(response.code == "not_implemented")

@@ -88,11 +88,13 @@ struct Fixture {
     var keyspace = Keyspace()
     private var index: UInt64 = 0
 
-    @discardableResult mutating func apply(_ operation: Store.Operation) -> Outcome {
+    @discardableResult mutating func apply(
+        _ operation: Store.Operation, once: OnceKey? = nil
+    ) -> Outcome {
         index += 1
         let command = Command(
             requestID: RequestID(high: 1, low: index), time: WallTime(milliseconds: Int64(index)),
-            operation: operation)
+            operation: operation, once: once)
         return keyspace.apply(command, index: LogIndex(index), term: Term(1))
     }
 
@@ -109,7 +111,7 @@ struct Fixture {
         _ method: HTTP.Method, _ target: String, _ fields: [String: String] = [:], body: String? = nil
     ) throws -> HTTP.Response {
         let plan = try write(method, target, fields, body: body)
-        let outcome = apply(plan.operation(at: keyspace.revision))
+        let outcome = apply(plan.operation(at: keyspace.revision), once: plan.once)
         return api.render(write: plan, outcome: outcome, context: context)
     }
 

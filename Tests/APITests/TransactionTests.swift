@@ -130,7 +130,6 @@ import Testing
         ] {
             #expect(immediate(.post, "/txn", body: body)?.status == 501, "\(body)")
         }
-        #expect(immediate(.post, "/txn", ["Idempotency-Key": "1"], body: "{}")?.status == 501)
         #expect(immediate(.post, "/txn", ["If-Match": "*"], body: "{}")?.status == 400)
     }
 

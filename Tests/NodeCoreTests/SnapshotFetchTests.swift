@@ -25,7 +25,7 @@ import Wire
             cluster: ClusterID(7), peers: [NodeID(2), NodeID(3)],
             replica: Replica(
                 raft: raft, keyspace: Keyspace(), configuration: Self.configuration, tail: [],
-                checkpoint: first),
+                checkpoint: first, now: .zero),
             incarnation: 1)
     }
 

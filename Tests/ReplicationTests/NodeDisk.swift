@@ -110,7 +110,6 @@ struct NodeDisk {
         return Replica(
             raft: raft, keyspace: keyspace, configuration: configuration,
             tail: entries.filter { $0.index > state.commit }, checkpoint: checkpoint.reference,
-            limits: limits,
-            logBytes: bytes)
+            limits: limits, logBytes: bytes, now: now)
     }
 }

@@ -32,7 +32,7 @@ struct Owner {
             now: now)
         replica = Replica(
             raft: raft, keyspace: Keyspace(), configuration: members, tail: [], checkpoint: founding,
-            limits: limits)
+            limits: limits, now: now)
     }
 
     // MARK: Turns

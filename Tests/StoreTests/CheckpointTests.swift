@@ -4,12 +4,13 @@ import Testing
 @testable import Store
 
 @Suite struct CheckpointTests {
-    /// A store with everything in it: history, a deletion, a revision of several changes half freed.
+    /// A store with everything in it: history, a deletion, a revision of several changes half freed, a lease.
     static func sample() -> Keyspace {
         var limits = Limits()
         limits.stepsPerCommand = 1
         limits.maximumStepsPerCommand = 1
         var keyspace = Keyspace(limits: limits)
+        keyspace.grant("w")
         keyspace.put("a", "1", time: 1000)
         keyspace.apply(
             .batch(
@@ -17,7 +18,7 @@ import Testing
             time: 1500)
         keyspace.put("a", "2", time: 1700)
         keyspace.delete("b")
-        keyspace.put("c", "3", time: 900)
+        keyspace.put("c", "3", under: .existing("w"), time: 900)
         keyspace.apply(.compact(Revision(3)), time: 2000)
         keyspace.apply(.increment(key: Array("n".utf8), by: 3), time: 2500)
         return keyspace
@@ -75,7 +76,7 @@ import Testing
         var writer = CheckpointWriter(Self.sample(), cluster: ClusterID(1))
         var blocks: [[UInt8]] = []
         while let block = writer.next() { blocks.append(block) }
-        #expect(blocks.count == 5)
+        #expect(blocks.count == 6)
         for place in blocks.indices {
             var (without, twice) = (blocks, blocks)
             without.remove(at: place)
@@ -130,8 +131,8 @@ import Testing
         #expect(Array(bytes[..<8]) == Array("PARLEYCK".utf8))
         #expect(Array(bytes[12..<16]) == [1, 0, 0, 0])
         let header: [UInt8] =
-            [1, 0, 0, 0] + [99, 0, 0, 0, 0, 0, 0, 0] + [1, 0, 0, 1, 9, 1, 0] + [0, 0, 0, 0, 0, 0, 0, 0]
-            + [0, 0]
+            [2, 0, 0, 0] + [99, 0, 0, 0, 0, 0, 0, 0] + [1, 0, 0, 1, 9, 1, 0] + [0, 0, 0, 0, 0, 0, 0, 0]
+            + [0, 0] + [0]
         #expect(Array(bytes[20..<(20 + header.count)]) == header)
         #expect(bytes[8] == UInt8(header.count))
     }

@@ -41,14 +41,14 @@ import Testing
             time: WallTime(milliseconds: 1_763_808_753_120), operation: operation, principal: "zoë")
     }
 
-    @Test(arguments: operations) func `commands come back`(_ operation: Store.Operation) throws {
+    @Test(arguments: operations + leases) func `commands come back`(_ operation: Store.Operation) throws {
         let command = Self.command(operation)
         let bytes = command.encode()
         #expect(try Command(decoding: bytes) == command)
         #expect(Command.requestID(of: bytes) == command.requestID)
     }
 
-    @Test(arguments: operations)
+    @Test(arguments: operations + leases)
     func `a command that is cut or goes on is refused and changes nothing`(_ operation: Store.Operation) {
         let bytes = Self.command(operation).encode()
         for end in 0..<bytes.count {
@@ -68,7 +68,7 @@ import Testing
         #expect(keyspace.digest == before)
     }
 
-    @Test(arguments: operations) func `no byte changed in a command stops the process`(
+    @Test(arguments: operations + leases) func `no byte changed in a command stops the process`(
         _ operation: Store.Operation
     ) throws {
         let bytes = Self.command(operation).encode()

@@ -14,6 +14,7 @@ struct ForgedCheckpoint {
         var revision: UInt64
         /// The revision less that of creation.
         var age: UInt64 = 0
+        var lease: String?
 
         static func mark(_ key: String, _ revision: UInt64) -> Entry {
             Entry(key: key, value: "", version: 0, revision: revision, age: revision)
@@ -33,8 +34,13 @@ struct ForgedCheckpoint {
     var history = [Entry(key: "a", revision: 2), Entry(key: "c", revision: 3), .mark("c", 7)]
     /// Revisions and times as differences, and how many changes each revision has.
     var times: [(revision: UInt64, time: UInt64, count: UInt64)] = [(4, 70, 1), (2, 10, 1), (1, 20, 1)]
+    /// The format's version: the first one knew neither leases nor rows.
+    var version = CheckpointFormat.version
+    var lastNumber: UInt64 = 7
+    /// Rows of coordination: the key's bytes, and a value.
+    var rows: [(key: [UInt8], value: [UInt8])] = [([RowKind.request.rawValue, 1], [2]), ([5, 2], [])]
     /// What the footer says beyond the truth.
-    var excess: (items: UInt64, history: UInt64, changes: UInt64) = (0, 0, 0)
+    var excess: (items: UInt64, history: UInt64, changes: UInt64, rows: UInt64) = (0, 0, 0, 0)
     var fileChecksumError: UInt64 = 0
 
     func bytes() -> [UInt8] {
@@ -53,14 +59,16 @@ struct ForgedCheckpoint {
             file += writer.bytes + payload.bytes
         }
         func write(_ entry: Entry, _ writer: inout ByteWriter) {
-            writer.varint(UInt64(entry.key.utf8.count))
+            let count = UInt64(entry.key.utf8.count)
+            writer.varint(version == 1 ? count : count << 1 | (entry.lease == nil ? 0 : 1))
             writer.varint(UInt64(entry.value.utf8.count))
             for number in [entry.version, entry.revision, entry.age] { writer.varint(number) }
             writer.raw(entry.key.utf8)
             writer.raw(entry.value.utf8)
+            if let lease = entry.lease { writer.string(lease) }
         }
         block(.header) { writer in
-            writer.fixed(CheckpointFormat.version)
+            writer.fixed(version)
             writer.fixed(ClusterID(5).rawValue)
             for number: UInt64 in [1, 20, 2] { writer.varint(number) }
             writer.sized([])
@@ -69,6 +77,7 @@ struct ForgedCheckpoint {
             writer.fixed(lastTime)
             writer.varint(oldest.revision)
             writer.string(oldest.key)
+            if version > 1 { writer.varint(lastNumber) }
             writer.raw(headerTail)
         }
         block(.items) { writer in for entry in items { write(entry, &writer) } }
@@ -78,6 +87,14 @@ struct ForgedCheckpoint {
                 for number in [revision, time, count] { writer.varint(number) }
             }
         }
+        if !rows.isEmpty {
+            block(.rows) { writer in
+                for row in rows {
+                    writer.sized(row.key)
+                    writer.sized(row.value)
+                }
+            }
+        }
         let changes = (items + history).filter { entry in
             entry.revision > oldest.revision || entry.revision == oldest.revision && entry.key >= oldest.key
         }
@@ -85,6 +102,7 @@ struct ForgedCheckpoint {
             writer.varint(UInt64(items.count) + excess.items)
             writer.varint(UInt64(history.count) + excess.history)
             writer.varint(UInt64(changes.count) + excess.changes)
+            if version > 1 { writer.varint(UInt64(rows.count) + excess.rows) }
             writer.fixed(checksum + fileChecksumError)
         }
         return file
@@ -109,6 +127,30 @@ struct Lie: Sendable, CustomTestStringConvertible {
         #expect(keyspace.text(at: 3) == "a=v c=v")
         #expect(keyspace.history(of: Array("c".utf8)).changes.map(\.isDelete) == [false, true])
         #expect(keyspace.historyCount == 3 && keyspace.events.count == 3 && keyspace.deleted.count == 1)
+        #expect(keyspace.coordination.lastNumber == 7 && keyspace.coordination.count == 2)
+        #expect(keyspace.coordination.byteCount == 5)
+    }
+
+    @Test func `a checkpoint of version 1, without leases and rows, is still read`() throws {
+        var old = ForgedCheckpoint()
+        (old.version, old.rows) = (1, [])
+        let keyspace = try Keyspace.restored(old.bytes())
+        #expect(keyspace.text() == "a=v b=v")
+        #expect(keyspace.text(at: 3) == "a=v c=v")
+        #expect(keyspace.coordination.lastNumber == 0 && keyspace.coordination.count == 0)
+        // What is written from it is of the present version, and says the same.
+        #expect(try keyspace.restored().digest == keyspace.digest)
+        var new = ForgedCheckpoint()
+        (new.lastNumber, new.rows) = (0, [])
+        #expect(try Keyspace.restored(new.bytes()).digest == keyspace.digest)
+    }
+
+    @Test func `a checkpoint of a version to come is refused by name`() {
+        for version: UInt32 in [0, 3, .max] {
+            var forged = ForgedCheckpoint()
+            forged.version = version
+            #expect(throws: CheckpointError.unknownVersion(version)) { try Keyspace.restored(forged.bytes()) }
+        }
     }
 
     static let wrongHistory = [
@@ -183,6 +225,19 @@ struct Lie: Sendable, CustomTestStringConvertible {
         Lie("a record of history twice") { $0.history.insert($0.history[0], at: 0) },
     ]
 
+    static let wrongRows = [
+        Lie("rows in a file of version 1") { $0.version = 1 },
+        Lie("a row without a key") { $0.rows[0].key = [] },
+        Lie("a row of an unknown kind") { $0.rows[0].key = [0, 1] },
+        Lie("rows that are not in order") { $0.rows.swapAt(0, 1) },
+        Lie("a row twice") { $0.rows.append($0.rows[1]) },
+        Lie("one row more than there are") { $0.excess.rows = 1 },
+        Lie("a record under a lease without a name") { $0.items[0].lease = "" },
+        Lie("a record under a lease with a long name") {
+            $0.items[0].lease = String(repeating: "l", count: Limits.leaseIDBytes + 1)
+        },
+    ]
+
     static let wrongNumbers = [
         Lie("a revision without changes") { $0.times[1].count = 0 },
         Lie("a revision twice") { $0.times[1].revision = 0 },
@@ -201,7 +256,7 @@ struct Lie: Sendable, CustomTestStringConvertible {
         Lie("more in the header than there should be") { $0.headerTail = [0] },
     ]
 
-    @Test(arguments: wrongRecords + wrongNumbers)
+    @Test(arguments: wrongRecords + wrongRows + wrongNumbers)
     func `records and numbers that no store has are refused`(lie: Lie) {
         var forged = ForgedCheckpoint()
         lie.tell(&forged)

@@ -111,6 +111,8 @@ private func describe(_ outcome: Outcome) -> String {
         return (each + ["r\(revision)"]).joined(separator: " ")
     case .compacted(let revision): return "compacted \(revision)"
     case .transaction(let outcome, let revision): return "\(outcome.succeeded) r\(revision)"
+    case .coordinated(let outcome): return "\(outcome)"
+    case .replayed(let outcome, _): return "again " + describe(outcome)
     case .refused(let refusal):
         switch refusal {
         case .preconditionFailed(let current): return "no, at " + (current.map { "\($0)" } ?? "none")
@@ -120,6 +122,9 @@ private func describe(_ outcome: Outcome) -> String {
         case .compacted(let compact, let current): return "compacted \(compact) of \(current)"
         case .futureRevision(let current): return "future, now \(current)"
         case .transaction(let reason): return "\(reason)"
+        case .coordination(let reason): return "\(reason)"
+        case .cancelled: return "cancelled"
+        case .keyReused: return "key reused"
         case .malformedCommand: return "malformed"
         }
     }

@@ -210,6 +210,7 @@ extension TraceText {
         case .compacted(let revision): "compacted \(revision)"
         case .transaction(let outcome, let revision):
             "\(outcome.succeeded ? "then" : "else") at \(revision): \(outcome.results)"
+        case .replayed(let outcome, let original): "as \(original): \(text(outcome))"
         case .coordinated(let outcome): "\(outcome)"
         case .refused(let refusal): "refused by the store: \(refusal)"
         }

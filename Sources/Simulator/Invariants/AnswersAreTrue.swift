@@ -102,6 +102,7 @@ extension Outcome {
         case .deleted(_, let revision, _), .incremented(_, let revision, _), .batch(_, let revision),
             .transaction(_, let revision):
             revision
+        case .replayed(let outcome, _): outcome.revision
         case .compacted, .coordinated, .refused: nil
         }
     }

@@ -38,6 +38,7 @@ final class AllOrNothing: Invariant {
             case .transaction(let outcome, _): grows == Self.growth(by: outcome.results)
             // Leases end with their keys.
             case .coordinated: grows <= 0
+            case .replayed: grows == 0
             }
         try demand(isFitting, "entry \(index), \(outcome), leads from \(before) to \(after)")
     }

@@ -205,6 +205,7 @@ extension Simulation {
             hash.add(UInt64(results.count) << 48 ^ revision.rawValue)
         case .written(.compacted(let revision)), .written(.transaction(_, let revision)):
             hash.add(revision.rawValue)
+        case .written(.replayed(let outcome, _)): hash(.written(outcome))
         case .written(.coordinated(let outcome)): for byte in "\(outcome)".utf8 { hash.add(UInt64(byte)) }
         case .written(.refused): hash.add(UInt64(2))
         case .item(let item, let revision):

@@ -115,6 +115,7 @@ extension Outcome {
             }
             let hasWritten = results.contains { $0 != .exists }
             return .ok(.batch(told), at: hasWritten ? nil : revision)
+        case .replayed(let outcome, _): return outcome.recorded
         case .coordinated: preconditionFailure("no part of a history: \(self)")
         case .compacted(let revision), .transaction(_, let revision): return .ok(.deleted(0), at: revision)
         case .refused(let refusal): return .ok(.refused(refusal.recorded))
@@ -129,7 +130,8 @@ extension Refusal {
         case .keyNotFound: .notFound
         case .notAnInteger: .notAnInteger
         case .overflow: .overflow
-        case .compacted, .futureRevision, .transaction, .coordination, .malformedCommand:
+        case .compacted, .futureRevision, .transaction, .coordination, .cancelled, .keyReused,
+            .malformedCommand:
             preconditionFailure("no client asks for what is refused so: \(self)")
         }
     }

@@ -15,12 +15,15 @@ public enum CoordinationCommand: Sendable, Equatable {
     case abandon(RequestID)
     /// How much history is kept from now on.
     case history(HistoryCommand)
+    /// Makes the outcome of a request certain: if it was not carried out by now, it never will be.
+    case cancel(RequestName)
 
     private enum Family: UInt8 {
         case timers = 1
         case lease = 2
         case abandon = 3
         case history = 50
+        case cancel = 4
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -38,6 +41,16 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .history(let command):
             writer.byte(Family.history.rawValue)
             command.encode(into: &writer)
+        case .cancel(.id(let request)):
+            writer.byte(Family.cancel.rawValue)
+            writer.byte(1)
+            writer.fixed(request.high)
+            writer.fixed(request.low)
+        case .cancel(.key(let key, let principal)):
+            writer.byte(Family.cancel.rawValue)
+            writer.byte(2)
+            writer.string(key)
+            writer.string(principal)
         }
     }
 
@@ -48,6 +61,12 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
         case .history: self = .history(try HistoryCommand(reading: &reader))
+        case .cancel:
+            switch try reader.byte() {
+            case 1: self = .cancel(.id(RequestID(high: try reader.fixed(), low: try reader.fixed())))
+            case 2: self = .cancel(.key(try reader.string(), principal: try reader.string()))
+            default: throw .malformed
+            }
         case nil: throw .malformed
         }
     }
@@ -63,6 +82,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case abandoned(Bool)
     /// How much history is kept from now on.
     case historyBounds(HistoryBounds)
+    /// What is known of a request that was to be cancelled.
+    case request(RequestState)
 }
 
 /// Why a command of coordination changed nothing.
@@ -85,14 +106,14 @@ extension Keyspace {
         case .lease(let command): carryOut(command)
         case .abandon(let request): .coordinated(.abandoned(abandon(request)))
         case .history(let command): carryOut(command)
+        case .cancel(let request): cancel(request)
         }
     }
 
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
-        case .timer, .lease, .leasedKey, .leasedHold, .request, .historyBounds:
-            preconditionFailure("nothing waits in \(row)")
+        default: preconditionFailure("nothing waits in \(row)")
         }
     }
 
@@ -109,6 +130,7 @@ extension Keyspace {
                 count += 1
                 switch target {
                 case .lease(let id): expired.append(id)
+                case .outcomes: coordination.endOutcomeHour()
                 }
             }
             _ = endLeases(expired)

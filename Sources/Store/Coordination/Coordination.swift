@@ -28,6 +28,8 @@ public struct Coordination: Sendable {
     /// The last number that was given to anything: a timer, a lease's life, a place in a queue, a fencing
     /// token. One counter for all, so that no number is ever given twice, whatever was deleted meanwhile.
     public internal(set) var lastNumber: UInt64 = 0
+    /// What is known of the rows of outcomes.
+    var outcomes = OutcomeSummary()
     /// What happened since it was taken out last.
     public internal(set) var news: [News] = []
 
@@ -65,6 +67,14 @@ public enum RowKind: UInt8, Sendable {
     case request = 5
     /// How much history is kept; one row.
     case historyBounds = 50
+    /// What came of a request with an idempotency key, by principal and key.
+    case outcome = 40
+    /// A request that was cancelled before it came, by its id.
+    case cancelled = 41
+    /// A row of one of these two kinds, by the number it was given.
+    case outcomeAge = 42
+    /// For how long outcomes are remembered.
+    case outcomeHours = 43
 }
 
 /// The key of a row: its kind, then names, each ended by a zero byte, and numbers, which sort as such.

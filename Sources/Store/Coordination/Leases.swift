@@ -112,7 +112,10 @@ extension Keyspace {
         case .renew(let id, let timeToLive):
             guard var lease = lease(id) else { return .refused(.coordination(.leaseNotFound(id))) }
             coordination.disarm(lease.timer)
-            if let timeToLive { lease.terms.timeToLive = timeToLive }
+            if let timeToLive, timeToLive != lease.terms.timeToLive {
+                lease.terms.timeToLive = timeToLive
+                coordination.news.append(.changed(RowKey(.lease, id)))
+            }
             lease.timer = coordination.arm(.lease(id), milliseconds: lease.terms.timeToLive)
             coordination.set(RowKey(.lease, id), lease)
             return .coordinated(.lease(.renewed(lease)))
@@ -203,12 +206,15 @@ extension Keyspace {
         return (doomed.count, holdCount)
     }
 
-    /// A key is not under this lease any more. A private lease whose key it was ends.
+    /// A key is not under this lease any more. A private lease ends with the last of what is under it.
     mutating func detach(_ key: UnsafeRawBufferPointer, fromLease id: String) {
         unsafe coordination.remove(RowKey(.leasedKey, id, key))
-        guard let lease = lease(id), lease.isPrivate else { return }
+        guard let lease = lease(id), lease.isPrivate, coordination.first(RowKey(.leasedKey, id)) == nil,
+            coordination.first(RowKey(.leasedHold, id)) == nil
+        else { return }
         coordination.disarm(lease.timer)
         coordination.remove(RowKey(.lease, id))
+        coordination.news.append(.changed(RowKey(.lease, id)))
     }
 }
 
@@ -222,8 +228,7 @@ extension Coordination {
     /// A thing ends since the lease has ended under which it was held; its row is still there.
     mutating func endHold(_ row: RowKey, delay: Int64) {
         switch row.kind {
-        case .timer, .lease, .leasedKey, .leasedHold, .request, .historyBounds:
-            preconditionFailure("no hold: \(row)")
+        default: preconditionFailure("no hold: \(row)")
         }
     }
 }

@@ -10,6 +10,8 @@ public import Primitives
 enum TimerTarget: Equatable, Sendable {
     /// The lease with this id expires.
     case lease(String)
+    /// An hour of remembering outcomes is over.
+    case outcomes
 }
 
 /// A running timer.
@@ -29,6 +31,7 @@ struct TimerRow: RowValue, Equatable, Sendable {
     init(reading reader: inout ByteReader) throws(ByteReaderError) {
         switch try reader.byte() {
         case 1: target = .lease(try reader.string())
+        case 40: target = .outcomes
         default: throw .malformed
         }
         duration = try reader.signed()
@@ -40,6 +43,7 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case .lease(let id):
             writer.byte(1)
             writer.string(id)
+        case .outcomes: writer.byte(40)
         }
         writer.signed(duration)
         writer.signed(remaining)

@@ -1,0 +1,59 @@
+// Idempotency keys, and plans for questions about requests.
+
+import HTTP
+import Primitives
+import Store
+
+extension NativeAPI {
+    /// The request's idempotency key (draft-ietf-httpapi-idempotency-key-header-07) with a fingerprint of
+    /// method, path, query and body; nil if it has none.
+    func onceKey(_ asked: Asked) throws(Problem) -> OnceKey? {
+        guard let key = asked.request.field("idempotency-key") else { return nil }
+        guard asked.request.fields(named: "idempotency-key").count == 1, OnceKey.isValid(key) else {
+            throw Problem(
+                .badRequest,
+                "Idempotency-Key has 1 to \(OnceKey.mostBytes) visible characters, and comes once"
+            )
+            .with("header", .text("Idempotency-Key"))
+        }
+        var hash = fnv1a(asked.request.method.name.description.utf8)
+        for part in [asked.request.path, asked.request.query, asked.request.body] {
+            hash = fnv1a(part, seed: fnv1a(String(part.count).utf8, seed: hash))
+        }
+        return OnceKey(key: String(decoding: key, as: UTF8.self), fingerprint: hash)
+    }
+
+    /// `GET /requests/{id}`.
+    func planRequest(_ asked: Asked) throws(Problem) -> Plan {
+        .read(
+            ReadPlan(
+                target: .request(try requestName(asked), shown: asked.capture),
+                freshness: try freshness(asked.parameters), wait: nil, traits: asked.traits))
+    }
+
+    /// `POST /requests/{id}/cancel`.
+    func planCancelRequest(_ asked: Asked) throws(Problem) -> Plan {
+        .write(
+            try write(
+                .operation(.coordinate(.cancel(try requestName(asked)))), .request(asked.capture), asked))
+    }
+
+    private func requestName(_ asked: Asked) throws(Problem) -> RequestName {
+        let name = try asked.name("id of a request")
+        if name.hasPrefix("key:") {
+            let key = name.dropFirst(4)
+            guard OnceKey.isValid(Array(key.utf8)) else {
+                throw Problem(
+                    .badRequest, "an idempotency key has 1 to \(OnceKey.mostBytes) visible characters")
+            }
+            return .key(String(key), principal: "")
+        }
+        guard let id = RequestID(name) else {
+            throw Problem(
+                .badRequest,
+                "'\(readable(name.utf8))' is neither a request's id, 26 characters as in Parley-Request-Id, "
+                    + "nor key: and an idempotency key")
+        }
+        return .id(id)
+    }
+}
