@@ -1,5 +1,4 @@
 public import JSON
-public import Primitives
 
 /// One page of what is different between two revisions.
 public struct DifferencePage: Sendable {

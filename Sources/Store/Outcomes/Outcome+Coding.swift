@@ -270,6 +270,9 @@ extension CoordinationOutcome {
         case .request(let state):
             writer.byte(4)
             state.encode(into: &writer)
+        case .historyBounds(let bounds):
+            writer.byte(50)
+            bounds.encode(into: &writer)
         }
     }
 
@@ -279,6 +282,7 @@ extension CoordinationOutcome {
         case 2: self = .lease(try LeaseOutcome(reading: &reader))
         case 3: self = .abandoned(try reader.bool())
         case 4: self = .request(try RequestState(reading: &reader))
+        case 50: self = .historyBounds(try HistoryBounds(reading: &reader))
         default: throw .malformed
         }
     }
@@ -328,6 +332,10 @@ extension CoordinationRefusal {
             writer.byte(2)
             writer.string(id)
         case .full: writer.byte(3)
+        case .historyBounds(let minimum, let maximum):
+            writer.byte(50)
+            writer.varint(minimum)
+            writer.varint(maximum)
         }
     }
 
@@ -336,6 +344,7 @@ extension CoordinationRefusal {
         case 1: self = .leaseNotFound(try reader.string())
         case 2: self = .leaseExists(try reader.string())
         case 3: self = .full
+        case 50: self = .historyBounds(minimum: try reader.varint(), maximum: try reader.varint())
         default: throw .malformed
         }
     }

@@ -202,6 +202,7 @@ extension CoordinationRefusal {
         case .leaseNotFound: .notFound
         case .leaseExists: .conflict
         case .full: .full
+        case .historyBounds: .invalid
         }
     }
 }

@@ -2,7 +2,6 @@ public import ArgumentParser
 public import Client
 import Glibc
 import JSON
-import Primitives
 
 /// Shows what is different between two revisions.
 struct Diff: ParsableCommand {
