@@ -68,6 +68,7 @@ enum Help {
             min_revision=45            wait until this node has applied revision 45 (give it the Parley-Revision
                                        of your last answer, and you read your own writes on every node)
             rev=45                     the past: 410 if compacted, 400 if not reached yet
+            at=2026-11-22T10:00:00Z    the last revision not after that; Parley-Revision-Time tells when it was
 
             Parley-Consistency tells what was given, Parley-Lag-Ms how old a stale copy may be. What a node tells
             about itself and the cluster (/state, /members, /leader, ...) is stale unless you ask otherwise.
@@ -125,6 +126,20 @@ enum Help {
             sort=key|revision|create|version|value, order=asc|desc, limit=100 (up to 10000).
             If there is more, "next" is the cursor= of the next page; all pages of a cursor show one revision.
             Accept: application/x-ndjson gives one line a key, and without limit all of them.
+
+            """
+        ),
+        (
+            "history",
+            """
+            at=2026-11-22T10:00:00Z    on a key, its history or a list: as it was then (RFC 3339, Z or an offset)
+            GET /kv/a?history          every version and deletion, with its time; to rev= or at= if given
+            GET /diff?prefix=a/&from=17&to=42
+                                       what was added, changed, deleted; from and to are revisions or instants
+            GET /compaction            how much history is kept, and from when on
+            PATCH /compaction?max_age=1h&min_revisions=1000&max_revisions=100000&max_bytes=268435456
+                                       changes that for the whole cluster; what is not named stays
+            POST /compact?keep=1000    drops history now
 
             """
         ),

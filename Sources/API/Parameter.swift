@@ -5,12 +5,14 @@
 public enum Parameter: String, Sendable, CaseIterable {
     // Reads
     case consistency, maxLag = "max_lag", or, minRevision = "min_revision", rev, timeout
-    case wait, after, meta, history
+    case wait, after, meta, history, at
     // Lists
     case prefix, start, end, keys, count, delimiter, limit, cursor, sort, order, since
     // Writes
     case ifRevision = "if_rev", ifAbsent = "if_absent", prev, mustExist = "must_exist", op, by, all, mode
     case revision, keep, dryRun = "dry_run"
+    case maxAge = "max_age", minRevisions = "min_revisions", maxRevisions = "max_revisions"
+    case maxBytes = "max_bytes"
     case redirect, forward
     // Leases
     case ttl, lease, keepLease = "keep_lease", name, onExpire = "on_expire", lockDelay = "lock_delay"
@@ -32,7 +34,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "fence", "watch", "node", "delivery", "ordering", "at", "token", "owner", "scope", "as_of",
+        "fence", "watch", "node", "delivery", "ordering", "token", "owner", "scope", "as_of",
     ]
 }
 

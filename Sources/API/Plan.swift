@@ -87,6 +87,7 @@ public struct WritePlan: Sendable {
         case compact
         case transaction(Transaction)
         case lease
+        case compaction
         case request([UInt8])
         case queue(QueueForm)
         case barrier(String)
@@ -208,6 +209,10 @@ public struct ReadPlan: Sendable {
         case watch(WatchQuery)
         /// Leases.
         case leases(LeaseQuery)
+        /// What is different between two revisions.
+        case difference(DifferenceQuery)
+        /// How much history is kept.
+        case compaction
         /// What became of a request, which the client called so.
         case request(RequestName, shown: [UInt8])
         /// Queues, or the next messages of one.
@@ -219,7 +224,9 @@ public struct ReadPlan: Sendable {
         public var showsTimers: Bool {
             switch self {
             case .leases: true
-            case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch: false
+            case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch,
+                .difference, .compaction:
+                false
             }
         }
     }
@@ -232,6 +239,8 @@ public struct ReadPlan: Sendable {
     public var wait: Instant.Span?
     /// The wording of the answer.
     public var traits: RequestTraits
+    /// The instant to read at, instead of a revision.
+    var at: WallTime?
 }
 
 /// One key and how it is to be shown.
@@ -257,6 +266,8 @@ public struct HistoryQuery: Sendable {
     let limit: Int
     /// Only versions after this revision.
     let after: Revision?
+    /// Only versions up to this revision; nil: all.
+    var last: Revision?
     /// The request's query without the cursor, for the link to the next page.
     let link: PageLink
 }

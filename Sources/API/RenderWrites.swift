@@ -55,6 +55,8 @@ extension NativeAPI {
             return render(outcome, of: name, plan: plan, context: context)
         case (.coordinated(.lease(let outcome)), .lease):
             return render(outcome, plan: plan, context: context)
+        case (.coordinated(.historyBounds(let bounds)), .compaction):
+            return render(bounds, plan: plan, context: context)
         case (.refused, _): return render(refused: outcome, plan: plan, context: context)
         case (.batch, _), (.put, _), (.transaction, _), (.coordinated, _):
             return problem(

@@ -7,6 +7,7 @@ public import HTTP
 public enum RouteID: UInt8, Sendable, CaseIterable {
     case getKey, putKey, deleteKey, incrementKey
     case listKeys, importKeys, deleteKeys, compact, transact
+    case compareKeys, compaction, changeCompaction
     case watch, watchMany
     case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
     case getRequest, cancelRequest
@@ -54,7 +55,7 @@ extension RouteEntry {
     private static let keyValue: [RouteEntry] = [
         route(
             .getKey, .get, "/kv/{key...}",
-            Parameter.freshness + [.rev, .meta, .wait, .after, .history, .limit, .cursor, .explain]),
+            Parameter.freshness + [.rev, .at, .meta, .wait, .after, .history, .limit, .cursor, .explain]),
         route(
             .putKey, .put, "/kv/{key...}",
             [.ifRevision, .ifAbsent, .prev, .ttl, .lease, .keepLease] + Parameter.routing),
@@ -63,7 +64,7 @@ extension RouteEntry {
         route(
             .listKeys, .get, "/kv",
             Parameter.range + Parameter.freshness + [
-                .rev, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after,
+                .rev, .at, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after,
                 .explain,
             ]),
         route(.importKeys, .post, "/kv", [.mode] + Parameter.routing),
@@ -72,6 +73,13 @@ extension RouteEntry {
         route(
             .transact, .post, "/txn",
             [.dryRun, .consistency, .maxLag, .or, .minRevision] + Parameter.routing),
+        route(
+            .compareKeys, .get, "/diff",
+            Parameter.range + Parameter.freshness + [.from, .to, .keys, .limit, .cursor, .explain]),
+        route(.compaction, .get, "/compaction", Parameter.freshness),
+        route(
+            .changeCompaction, .patch, "/compaction",
+            [.maxAge, .minRevisions, .maxRevisions, .maxBytes] + Parameter.routing),
     ]
 
     private static let leases: [RouteEntry] = [

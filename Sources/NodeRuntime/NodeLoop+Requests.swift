@@ -315,6 +315,7 @@ extension NodeLoop {
 
     private func readContext(_ given: AnswerContext.Consistency) -> AnswerContext {
         var context = context()
+        context.time = wall
         context.consistency = given
         if given == .stale { context.lagMilliseconds = node.replica.raft.isReady ? 0 : lagMilliseconds }
         return context

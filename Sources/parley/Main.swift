@@ -34,7 +34,8 @@ struct Parley: ParsableCommand {
             CommandGroup(
                 name: "Keys and values",
                 subcommands: [
-                    Put.self, Get.self, Delete.self, List.self, TransactionCommand.self, Watch.self,
+                    Put.self, Get.self, Delete.self, List.self, Diff.self, TransactionCommand.self,
+                    Watch.self,
                 ]),
             CommandGroup(
                 name: "Coordination", subcommands: [LeaseCommands.self, QueueVerb.self, BarrierVerb.self]),

@@ -14,6 +14,8 @@ public enum CoordinationCommand: Sendable, Equatable {
     /// Whoever sent this request no longer waits for its outcome, nor wants what came of it: it gives up its
     /// place in a queue, or gives back what it holds.
     case abandon(RequestID)
+    /// How much history is kept from now on.
+    case history(HistoryCommand)
     /// Makes the outcome of a request certain: if it was not carried out by now, it never will be.
     case cancel(RequestName)
     /// What is done with queues.
@@ -27,6 +29,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case timers = 1
         case lease = 2
         case abandon = 3
+        case history = 50
         case cancel = 4
         case queue = 5
         case barrier = 6
@@ -47,6 +50,9 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.fixed(request.low)
         case .claim(let command):
             writer.byte(Family.claim.rawValue)
+            command.encode(into: &writer)
+        case .history(let command):
+            writer.byte(Family.history.rawValue)
             command.encode(into: &writer)
         case .cancel(.id(let request)):
             writer.byte(Family.cancel.rawValue)
@@ -74,6 +80,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .claim: self = .claim(try ClaimCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
+        case .history: self = .history(try HistoryCommand(reading: &reader))
         case .cancel:
             switch try reader.byte() {
             case 1: self = .cancel(.id(RequestID(high: try reader.fixed(), low: try reader.fixed())))
@@ -95,6 +102,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case lease(LeaseOutcome)
     /// Whether the request that was given up still waited or held something.
     case abandoned(Bool)
+    /// How much history is kept from now on.
+    case historyBounds(HistoryBounds)
     /// What is known of a request that was to be cancelled.
     case request(RequestState)
     /// What became of a queue or a message.
@@ -119,6 +128,8 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case barrier(BarrierRefusal)
     /// A lock, an election or a semaphore is not to be had like this.
     case claim(ClaimRefusal)
+    /// History can't be kept to more revisions at least than at most.
+    case historyBounds(minimum: UInt64, maximum: UInt64)
 }
 
 extension Keyspace {
@@ -133,6 +144,7 @@ extension Keyspace {
             case .claim(let command): carryOut(command, id: id)
             case .queue(let command): carryOut(command, id: id)
             case .barrier(let command): carryOut(command, id: id)
+            case .history(let command): carryOut(command)
             }
         grantClaims()
         return outcome

@@ -75,6 +75,8 @@ public enum RowKind: UInt8, Sendable {
     case claimWaiter = 12
     /// A fencing token: the row of whose holder.
     case claimToken = 13
+    /// How much history is kept; one row.
+    case historyBounds = 50
     /// What came of a request with an idempotency key, by principal and key.
     case outcome = 40
     /// A request that was cancelled before it came, by its id.

@@ -302,6 +302,9 @@ extension CoordinationOutcome {
         case .claim(let outcome):
             writer.byte(10)
             outcome.encode(into: &writer)
+        case .historyBounds(let bounds):
+            writer.byte(50)
+            bounds.encode(into: &writer)
         }
     }
 
@@ -314,6 +317,7 @@ extension CoordinationOutcome {
         case 15: self = .queue(try QueueOutcome(reading: &reader))
         case 16: self = .barrier(try BarrierOutcome(reading: &reader))
         case 10: self = .claim(try ClaimOutcome(reading: &reader))
+        case 50: self = .historyBounds(try HistoryBounds(reading: &reader))
         default: throw .malformed
         }
     }
@@ -372,6 +376,10 @@ extension CoordinationRefusal {
         case .claim(let refusal):
             writer.byte(10)
             refusal.encode(into: &writer)
+        case .historyBounds(let minimum, let maximum):
+            writer.byte(50)
+            writer.varint(minimum)
+            writer.varint(maximum)
         }
     }
 
@@ -383,6 +391,7 @@ extension CoordinationRefusal {
         case 15: self = .queue(try QueueRefusal(reading: &reader))
         case 16: self = .barrier(try BarrierRefusal(reading: &reader))
         case 10: self = .claim(try ClaimRefusal(reading: &reader))
+        case 50: self = .historyBounds(minimum: try reader.varint(), maximum: try reader.varint())
         default: throw .malformed
         }
     }

@@ -214,6 +214,7 @@ extension CoordinationRefusal {
             case .tooManyWaiters: .full
             case .tooManyPermits: .invalid
             }
+        case .historyBounds: .invalid
         }
     }
 }

@@ -90,15 +90,25 @@ struct Get: ParsableCommand {
     var consistency = Consistency.linearizable
     @Option(help: ArgumentHelp("The value as it was at this revision.", valueName: "revision"))
     var revision: UInt64?
+    @Option(
+        help: ArgumentHelp(
+            "The value as it was at this time, such as 2026-11-22T10:00:00Z.", valueName: "instant"))
+    var at: String?
     @Flag(help: "Print revisions, version and size instead of the value.") var meta = false
     @OptionGroup(title: "Connection") var connection: ClientOptions
+
+    func validate() throws {
+        guard revision == nil || at == nil else {
+            throw ValidationError("--revision and --at exclude each other")
+        }
+    }
 
     func run() throws {
         let key = try keyBytes(key)
         var client = try connection.client()
         let found = try calling { () throws(ClientError) in
             try client.get(
-                key, consistency: consistency, at: revision.map(Revision.init),
+                key, consistency: consistency, at: revision.map(Revision.init), instant: at,
                 metadata: meta || connection.json)
         }
         guard let found else { throw CommandFailure(.notFound, "no such key: \(Terminal.printable(key))") }
