@@ -15,7 +15,11 @@ extension NodeLoop {
     mutating func finishCoordination(
         _ plan: WritePlan, _ id: RequestID, _ outcome: Outcome, on connection: ConnectionID
     ) {
-        guard server.isWaiting(connection) else { return giveBack(plan, id, outcome) }
+        guard server.isWaiting(connection) else {
+            repeats.finish(connection)
+            return giveBack(plan, id, outcome)
+        }
+        if waitsForMore(plan, outcome, on: connection) { return }
         if case .coordinated(let told) = outcome, told.isWaiting {
             parked.insert(id, connection, plan)
             traced[connection]?.isHeld = true
@@ -61,6 +65,7 @@ extension NodeLoop {
 
     /// The thing with this row changed. A lease that is gone ends the stream that held it.
     mutating func lookAgain(at row: RowKey) {
+        tryAgain(at: row)
         guard !holds.isEmpty else { return }
         for connection in holds.connections(holding: row) {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
@@ -72,6 +77,7 @@ extension NodeLoop {
         for connection in holds.connections {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
         }
+        for row in repeats.rows { tryAgain(at: row) }
         for request in parked.requests where node.replica.keyspace.coordination.row(of: request) == nil {
             guard let (connection, plan) = parked.remove(request) else { continue }
             refuse(connection, .outcomeUnknown, plan.traits, requestID: request)

@@ -123,6 +123,7 @@ extension NodeLoop {
         streams[connection] = nil
         if !holds.isEmpty { letGo(connection) }
         if !parked.isEmpty { abandon(connection) }
+        if !repeats.isEmpty { _ = repeats.remove(connection) }
         watches.remove(connection.number)
         traced[connection] = nil
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {

@@ -58,6 +58,8 @@ struct NodeLoop: ~Copyable {
     var requestIDs: RequestIDs
     /// Requests that were applied and wait in the replicated state.
     var parked = ParkedRequests()
+    /// Requests that came back with nothing and wait for something.
+    var repeats = RepeatedRequests()
     /// What is held for as long as a client stays connected.
     var holds = Holds()
     /// When something that is held must be seen to.
@@ -101,7 +103,7 @@ struct NodeLoop: ~Copyable {
         // What an answer or a flush has surfaced is for the next turn.
         if !inbound.isEmpty || hasReadyStream { return .zero }
         var deadline = min(node.deadline, server.deadline)
-        deadline = min(deadline, waiters.deadline, nextHold, watches.deadline)
+        deadline = min(deadline, waiters.deadline, nextHold, watches.deadline, repeats.deadline)
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
     }
@@ -122,6 +124,7 @@ struct NodeLoop: ~Copyable {
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()
         if nextHold <= now { renewHolds() }
+        if repeats.deadline <= now { endRepeats() }
         if node.deadline <= now { step(.timeout) }
         endTurn()
         settleWaiters()
@@ -266,6 +269,7 @@ extension NodeLoop {
         waiters.endAll()
         settleWaiters()
         endHolds()
+        endRepeats(all: true)
         endWatches()
         server.finishConnections(at: now)
     }

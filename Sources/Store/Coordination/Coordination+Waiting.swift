@@ -20,6 +20,9 @@ extension CoordinationOutcome {
 }
 
 extension Outcome {
+    /// Whether the request may be tried again under its idempotency key, since it has come to nothing yet.
+    var isProvisional: Bool { self == .coordinated(.queue(.received([]))) }
+
     /// Whether it is that of a command of coordination, which was not refused.
     public var isCoordination: Bool {
         if case .coordinated = self { true } else { false }
