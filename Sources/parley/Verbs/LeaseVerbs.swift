@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Glibc
+import JSON
 import Platform
 import Primitives
 
