@@ -57,6 +57,7 @@ let package = Package(
             name: "Simulator",
             dependencies: [
                 "Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories",
+                "Watches",
             ], swiftSettings: pure),
 
         // The outside world

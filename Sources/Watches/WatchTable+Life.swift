@@ -90,7 +90,8 @@ extension WatchTable {
         guard let slot = byToken[token] else { return }
         watchers[Int(slot)].unsent = unsent
         watchers[Int(slot)].isReported = true
-        if unsent > bound / 2 {
+        let isTooFull = unsent > bound / 2 || !takes(slot, watchers[Int(slot)].refused)
+        if isTooFull {
             ask(about: slot, at: now + limits.patience)
         } else if watchers[Int(slot)].state.readsAlone {
             enqueue(slot)
@@ -207,6 +208,13 @@ extension WatchTable {
     }
 
     // MARK: Giving
+
+    /// As ``takes(_:_:)``, and remembers what was refused, so that it is not tried in vain.
+    mutating func offers(_ slot: UInt32, _ bytes: Int) -> Bool {
+        let isTaken = takes(slot, bytes)
+        watchers[Int(slot)].refused = isTaken ? 0 : bytes
+        return isTaken
+    }
 
     /// Whether a stream takes a piece of this size now. One that has nothing unsent takes any.
     func takes(_ slot: UInt32, _ bytes: Int) -> Bool {

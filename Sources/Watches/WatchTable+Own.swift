@@ -87,7 +87,7 @@ extension WatchTable {
             if !rows.isEmpty {
                 let piece = WatchText.items(rows, at: reader.keyspace.revision, of: part, filter.format)
                 slice.bytes -= piece.count
-                guard takes(slot, piece.count) else { return .full }
+                guard offers(slot, piece.count) else { return .full }
                 send(piece, to: slot, at: now, into: &effects)
             }
             reader.last = more ? rows.last?.key : nil
@@ -96,7 +96,7 @@ extension WatchTable {
         }
         let bookmark = WatchText.bookmark(
             reader.keyspace.revision, at: wall, filter.format, endsSnapshot: true)
-        guard takes(slot, bookmark.count) else { return .full }
+        guard offers(slot, bookmark.count) else { return .full }
         send(bookmark, to: slot, at: now, into: &effects)
         snapshots[slot] = nil
         behind -= 1
@@ -131,7 +131,7 @@ extension WatchTable {
                 place = end
                 continue
             }
-            guard takes(slot, piece.bytes.count) else { return .full }
+            guard offers(slot, piece.bytes.count) else { return .full }
             if !piece.bytes.isEmpty {
                 send(piece.bytes, to: slot, at: now, into: &effects)
                 counters.pieces += 1

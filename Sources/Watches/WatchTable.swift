@@ -161,6 +161,8 @@ struct Watcher: Sendable {
     var done = 0
     /// Bytes that may be unsent; the owner may know of fewer.
     var unsent = 0
+    /// The bytes of the piece that the stream did not take when it had its turn; zero if it took all.
+    var refused = 0
     /// The owner told these bytes, and nothing was given since.
     var isReported = false
     /// Revisions that may still be given.

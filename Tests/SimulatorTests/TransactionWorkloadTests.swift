@@ -56,7 +56,7 @@ import Testing
                 isDry
                 ? keyspace.evaluate(transaction)
                 : keyspace.apply(
-                    encoded: command.encode(), index: LogIndex(UInt64(number) + 1), term: Term(1))
+                    encoded: command.encode(), index: keyspace.appliedIndex.next, term: Term(1))
             var record = OperationRecord(
                 number: number, client: 0, node: 0,
                 action: isDry ? .evaluate(transaction) : .write(.transaction(transaction), forwards: true),

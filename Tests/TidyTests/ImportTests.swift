@@ -42,7 +42,10 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
     ],
     [
         "Simulator": (
-            ["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories"], []
+            [
+                "Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories",
+                "Watches",
+            ], []
         )
     ],
     [
