@@ -30,6 +30,7 @@ extension NativeAPI {
         case .answer(let response): return .answer(dated(response))
         case .stream(let head, let lines): return .stream(dated(head), lines)
         case .wait: return .wait
+        case .watch(let start): return .watch(start)
         }
     }
 
@@ -80,7 +81,7 @@ extension ReadPlan.Target {
         case .range(var query):
             query.revision = revision
             return .range(query)
-        case .transaction, .leases, .difference, .compaction: return self
+        default: return self
         }
     }
 }
