@@ -35,6 +35,8 @@ enum Help {
         curl -X PUT "$P/kv/code?ttl=60s" -d 1234                  # a key for a minute
         curl $P/queues/mail -d hello ; curl -i -X POST "$P/queues/mail/receive?wait=20s"   # a queue of messages
         curl -X POST "$P/barriers/start/arrive?member=$HOSTNAME&parties=3&wait=60s"        # wait for each other
+        T=$(curl -sf -X POST "$P/locks/cron/acquire?owner=me&ttl=60s" | jq .token)   # a lock and its fencing token
+        curl "$P/locks/cron?pretty" ; curl -X POST "$P/locks/cron/release?token=$T"
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
         curl $P/cluster?pretty                                    # the cluster
         curl $P/members ; curl $P/leader                          # who is there, who leads
@@ -210,6 +212,26 @@ enum Help {
             200 released: all have arrived; index is the place in the order of arrival. 202: the wait is over, the
             arrival stays; come again as the same member. 409 barrier_broken: the lease= of one ended, or somebody
             reset or deleted it. A client that goes while it waits takes its arrival back.
+
+            """
+        ),
+        (
+            "locks",
+            """
+            curl -X POST "$P/locks/deploy/acquire?owner=me&ttl=30s&wait=1m"    mode=read: together with other readers
+            curl -X POST "$P/locks/deploy/renew?token=51"                      within the ttl, or it is lost
+            curl -X POST "$P/locks/deploy/release?token=51"
+            curl "$P/locks/deploy/check?token=51"                              412 fence_stale once it is lost
+
+            Who asks waits in the order of the log, and nobody overtakes: a reader waits behind a writer that waits.
+            wait=0, the default, is answered at once with 409. A lock is held under a lease of its own, or under
+            lease=ID with everything else that is. token grows with each grant: give it to what the lock protects,
+            which refuses any that is older. A lock alone does not stop a holder that slept through its lease.
+
+            Elections are the same with a value and priorities, semaphores with permits:
+            curl -X POST "$P/elections/scheduler/campaign?candidate=me&value=http://me:80&wait=1h"
+            curl $P/elections/scheduler
+            curl -X PUT "$P/semaphores/gpu?permits=2" ; curl -X POST "$P/semaphores/gpu/acquire?permits=1&wait=1m"
 
             """
         ),

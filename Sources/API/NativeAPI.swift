@@ -51,6 +51,8 @@ public struct NativeAPI: Sendable {
         public var maximumWait = Instant.Span.seconds(600)
         /// The longest that a lock stays closed after its holder's lease has expired.
         public var maximumLockDelay = Instant.Span.seconds(60)
+        /// The longest that a request may wait for a lock, an office or permits.
+        public var maximumClaimWait = Instant.Span.seconds(86_400)
         /// The entries of a page unless the client says otherwise.
         public var pageCount = 100
         /// The most entries of a page.
@@ -174,6 +176,11 @@ public struct NativeAPI: Sendable {
         case .leaveBarrier: return try planLeave(asked)
         case .resetBarrier: return try planResetBarrier(asked)
         case .deleteBarrier: return try planDeleteBarrier(asked)
+        case .listLocks, .getLock, .breakLock, .acquireLock, .renewLock, .releaseLock, .checkLock,
+            .listElections, .getElection, .campaign, .proclaim, .renewLeadership, .resign, .listSemaphores,
+            .getSemaphore, .putSemaphore, .deleteSemaphore, .acquireSemaphore, .renewSemaphore,
+            .releaseSemaphore:
+            return try planClaim(route, asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
         case .transferLeadership: return try planTransfer(asked)

@@ -17,6 +17,8 @@ public enum Parameter: String, Sendable, CaseIterable {
     // Leases
     case ttl, lease, keepLease = "keep_lease", name, onExpire = "on_expire", lockDelay = "lock_delay"
     case hold, onDisconnect = "on_disconnect"
+    // Locks, elections and semaphores
+    case owner, token, candidate, value, priority, permits
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
     // Watches
@@ -34,7 +36,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "fence", "watch", "node", "delivery", "ordering", "token", "owner", "scope", "as_of",
+        "fence", "watch", "node", "delivery", "ordering", "scope", "as_of",
     ]
 }
 

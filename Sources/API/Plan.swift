@@ -91,6 +91,7 @@ public struct WritePlan: Sendable {
         case request([UInt8])
         case queue(QueueForm)
         case barrier(String)
+        case claim(ClaimName)
     }
 
     /// How the client said its condition.
@@ -213,6 +214,8 @@ public struct ReadPlan: Sendable {
         case difference(DifferenceQuery)
         /// How much history is kept.
         case compaction
+        /// Locks, elections or semaphores.
+        case claims(ClaimQuery)
         /// What became of a request, which the client called so.
         case request(RequestName, shown: [UInt8])
         /// Queues, or the next messages of one.
@@ -223,7 +226,7 @@ public struct ReadPlan: Sendable {
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
-            case .leases: true
+            case .leases, .claims: true
             case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch,
                 .difference, .compaction:
                 false

@@ -71,6 +71,20 @@ extension ProblemCode {
             remedy: "Make it with PUT, or say parties= when arriving.",
             example: "curl -X POST '$P/barriers/absent/arrive?member=w1'"),
         entry(
+            .lockNotFound, "lock_not_found", 404, "Lock not found",
+            cause: "Nobody holds that lock, nor waits for it, so there is nothing to break.",
+            remedy: "List the locks that are held with /locks. A lock need not be made: acquire it.",
+            example: "curl -X DELETE $P/locks/free"),
+        entry(
+            .semaphoreNotFound, "semaphore_not_found", 404, "Semaphore not found",
+            cause: "No semaphore has that name: it was never made, or deleted.",
+            remedy: "Make it with PUT /semaphores/{name}?permits=5.",
+            example: "curl -X POST $P/semaphores/none/acquire"),
+        entry(
+            .noLeaderElected, "no_leader_elected", 404, "No leader elected",
+            cause: "Nobody leads in that election now.",
+            remedy: "Campaign, or ask again.", example: "curl $P/elections/none"),
+        entry(
             .memberNotFound, "member_not_found", 404, "Member not found",
             cause: "No member of the cluster has that name.", remedy: "List the members with /members.",
             example: "curl $P/members/nobody"),
@@ -96,6 +110,29 @@ extension ProblemCode {
             cause: "An import with mode=create met a key that is there.",
             remedy: "Use mode=upsert to overwrite.",
             example: "curl '$P/kv?mode=create' -d '{\"key\":\"a\",\"value\":\"1\"}'"),
+        entry(
+            .lockHeld, "lock_held", 409, "Lock held",
+            cause:
+                "Others hold the lock, or are to get it first; holder tells who, queue_position the place.",
+            remedy: "Wait for it with wait=30s, or try again after Retry-After.",
+            example: "curl -X POST '$P/locks/deploy/acquire?owner=b'"),
+        entry(
+            .electionLost, "election_lost", 409, "Election lost",
+            cause: "Somebody else leads, and the candidate was not elected within wait.",
+            remedy: "Campaign again with a longer wait, or follow the leader.",
+            example: "curl -X POST '$P/elections/scheduler/campaign?candidate=b'"),
+        entry(
+            .noPermits, "no_permits", 409, "No permits",
+            cause: "Fewer permits are free than were asked for, or others wait for theirs.",
+            remedy: "Wait with wait=30s, or try again after Retry-After.",
+            example: "curl -X POST $P/semaphores/gpu/acquire"),
+        entry(
+            .notHolder, "not_holder", 409, "Not the holder",
+            cause:
+                "It is not held with that token: the lease expired, it was given back or taken away, or the "
+                + "token is that of something else.",
+            remedy: "Stop what needs it, and acquire it again.",
+            example: "curl -X POST '$P/locks/deploy/renew?token=1'"),
         entry(
             .transferRefused, "transfer_refused", 409, "Transfer refused",
             cause:
@@ -161,6 +198,11 @@ extension ProblemCode {
                 "Read what it depends on again and decide anew, or say with else what is to be done then.",
             example: "curl $P/txn --json '{\"if\":[{\"key\":\"a\",\"revision\":1}],\"then\":[]}'"),
         entry(
+            .fenceStale, "fence_stale", 412, "Fence stale",
+            cause: "The lock is not held with that fencing token any more.",
+            remedy: "Refuse what came with the token. Its sender has to acquire the lock again.",
+            example: "curl '$P/locks/deploy/check?token=1'"),
+        entry(
             .contentTooLarge, "content_too_large", 413, "Content too large",
             cause: "A body or value is over its limit: values have up to 1.5 MiB.",
             remedy: "Split it. The limits are in /info.", example: "curl -T big.iso $P/kv/big"),
@@ -214,6 +256,10 @@ extension ProblemCode {
             cause: "A stream ended because its client left more unread than may be kept for it.",
             remedy: "Take the stream up again behind the last revision that came: nothing is lost.",
             example: "(a watch that is not read)"),
+        entry(
+            .tooManyWaiters, "too_many_waiters", 429, "Too many waiters", retry: .safe,
+            cause: "As many requests wait for this already as may.", remedy: "Try again later.",
+            example: "(10,001 candidates)"),
         entry(
             .fieldsTooLarge, "fields_too_large", 431, "Header fields too large",
             cause: "More than 100 header fields, or more than 32 KiB of them.", remedy: "Send fewer.",

@@ -27,6 +27,12 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case queueNotFound
     /// There is no such barrier.
     case barrierNotFound
+    /// Nobody holds a lock, nor waits for it.
+    case lockNotFound
+    /// There is no such semaphore.
+    case semaphoreNotFound
+    /// Nobody leads.
+    case noLeaderElected
     /// There is no such member.
     case memberNotFound
     /// No such path.
@@ -37,6 +43,14 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case requestTimeout
     /// Create-only, and the key is there.
     case alreadyExists
+    /// Somebody else holds the lock, or is to get it first.
+    case lockHeld
+    /// Somebody else leads.
+    case electionLost
+    /// Too few permits of a semaphore are free.
+    case noPermits
+    /// It is not held with that token.
+    case notHolder
     /// Leadership can't move to that member now.
     case transferRefused
     /// The receipt gives no right to a message any more.
@@ -59,6 +73,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case preconditionFailed
     /// The guards of a transaction do not hold.
     case txnFailed
+    /// A fencing token is not that of a holder any more.
+    case fenceStale
     /// The body or value is over its limit.
     case contentTooLarge
     /// The request line is over its limit.
@@ -83,6 +99,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case tooManyWatchers
     /// A stream's client reads too slowly for what it has to be given.
     case slowConsumer
+    /// Too many wait for the same thing.
+    case tooManyWaiters
     /// The header fields are over their limit.
     case fieldsTooLarge
     /// A defect of the server.

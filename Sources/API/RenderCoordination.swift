@@ -15,6 +15,7 @@ extension NativeAPI {
         case .historyBounds(let minimum, let maximum):
             Problem(.invalid, "min_revisions would be \(minimum), more than max_revisions, \(maximum)").with(
                 "errors", .errors([.init(field: "min_revisions", message: "is more than max_revisions")]))
+        case .claim: Problem(.internal, "the outcome does not belong to the request")
         case .full:
             Problem(.quotaExceeded, "leases, locks, queues and the like have no room for more")
         }

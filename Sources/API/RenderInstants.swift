@@ -30,7 +30,7 @@ extension NativeAPI {
         case .answer(let response): return .answer(dated(response))
         case .stream(let head, let lines): return .stream(dated(head), lines)
         case .wait: return .wait
-        case .watch(let start): return .watch(start)
+        case .watch(let head, let request): return .watch(head, request)
         }
     }
 

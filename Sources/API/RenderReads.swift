@@ -44,6 +44,8 @@ extension NativeAPI {
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .barriers(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
+        case .claims(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .leases(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .difference(let query):

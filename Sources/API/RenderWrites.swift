@@ -57,6 +57,10 @@ extension NativeAPI {
             return render(outcome, plan: plan, context: context)
         case (.coordinated(.historyBounds(let bounds)), .compaction):
             return render(bounds, plan: plan, context: context)
+        case (.coordinated(.claim(let outcome)), .claim(let claim)):
+            return render(outcome, of: claim, plan: plan, context: context)
+        case (.refused(.coordination(.claim(let refusal))), _):
+            return problem(claimProblem(refusal, context), traits: plan.traits, context: context)
         case (.refused, _): return render(refused: outcome, plan: plan, context: context)
         case (.batch, _), (.put, _), (.transaction, _), (.coordinated, _):
             return problem(

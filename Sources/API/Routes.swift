@@ -14,6 +14,10 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listQueues, putQueue, enqueue, getQueue, deleteQueue, receiveMessages, acknowledgeMessage
     case returnMessage, extendMessage, peekQueue, purgeQueue
     case listBarriers, putBarrier, getBarrier, deleteBarrier, arriveAtBarrier, leaveBarrier, resetBarrier
+    case listLocks, getLock, breakLock, acquireLock, renewLock, releaseLock, checkLock
+    case listElections, getElection, campaign, proclaim, renewLeadership, resign
+    case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
+    case releaseSemaphore
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
@@ -50,7 +54,7 @@ extension RouteEntry {
 
     /// The whole table, in the order of ``RouteID``.
     public static let all: [RouteEntry] =
-        keyValue + watching + leases + queues + barriers + nodes + probes + meta
+        keyValue + watching + leases + queues + barriers + claims + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -131,6 +135,35 @@ extension RouteEntry {
             .watch, .get, "/watch",
             [.key] + Parameter.range + Parameter.watching + Parameter.freshness),
         route(.watchMany, .post, "/watch", Parameter.watching + Parameter.freshness),
+    ]
+
+    private static let claims: [RouteEntry] = [
+        route(.listLocks, .get, "/locks", Parameter.freshness + [.prefix, .limit, .cursor]),
+        route(.getLock, .get, "/locks/{name}", Parameter.freshness + [.limit]),
+        route(.breakLock, .delete, "/locks/{name}", Parameter.routing),
+        route(
+            .acquireLock, .post, "/locks/{name}/acquire",
+            [.owner, .ttl, .lease, .wait, .mode, .hold] + Parameter.routing),
+        route(.renewLock, .post, "/locks/{name}/renew", [.token] + Parameter.routing),
+        route(.releaseLock, .post, "/locks/{name}/release", [.token] + Parameter.routing),
+        route(.checkLock, .get, "/locks/{name}/check", Parameter.freshness + [.token]),
+        route(.listElections, .get, "/elections", Parameter.freshness + [.prefix, .limit, .cursor]),
+        route(.getElection, .get, "/elections/{name}", Parameter.freshness + [.limit]),
+        route(
+            .campaign, .post, "/elections/{name}/campaign",
+            [.candidate, .value, .ttl, .lease, .wait, .priority, .hold] + Parameter.routing),
+        route(.proclaim, .post, "/elections/{name}/proclaim", [.token, .value] + Parameter.routing),
+        route(.renewLeadership, .post, "/elections/{name}/renew", [.token] + Parameter.routing),
+        route(.resign, .post, "/elections/{name}/resign", [.token] + Parameter.routing),
+        route(.listSemaphores, .get, "/semaphores", Parameter.freshness + [.prefix, .limit, .cursor]),
+        route(.getSemaphore, .get, "/semaphores/{name}", Parameter.freshness + [.limit]),
+        route(.putSemaphore, .put, "/semaphores/{name}", [.permits] + Parameter.routing),
+        route(.deleteSemaphore, .delete, "/semaphores/{name}", Parameter.routing),
+        route(
+            .acquireSemaphore, .post, "/semaphores/{name}/acquire",
+            [.permits, .owner, .ttl, .lease, .wait, .hold] + Parameter.routing),
+        route(.renewSemaphore, .post, "/semaphores/{name}/renew", [.token] + Parameter.routing),
+        route(.releaseSemaphore, .post, "/semaphores/{name}/release", [.token] + Parameter.routing),
     ]
 
     private static let nodes: [RouteEntry] = [
