@@ -49,12 +49,15 @@ let package = Package(
             dependencies: ["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"],
             swiftSettings: pure),
 
+        .target(name: "Watches", dependencies: ["Primitives", "JSON", "Store"], swiftSettings: pure),
+
         // Trial: the same values under virtual time, and judges of what clients saw
         .target(name: "Histories", dependencies: ["Primitives", "JSON"], swiftSettings: pure),
         .target(
             name: "Simulator",
             dependencies: [
                 "Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories",
+                "Watches",
             ], swiftSettings: pure),
 
         // The outside world
@@ -77,14 +80,14 @@ let package = Package(
             name: "NodeRuntime",
             dependencies: [
                 "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication",
-                "NodeCore", "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API",
+                "NodeCore", "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API", "Watches",
             ], swiftSettings: common),
 
         // Faces
         .target(name: "COpenAPI"),
         .target(
             name: "API",
-            dependencies: ["Primitives", "JSON", "HTTP", "Store", "COpenAPI"],
+            dependencies: ["Primitives", "JSON", "HTTP", "Store", "Watches", "COpenAPI"],
             swiftSettings: pure),
         .target(name: "Client", dependencies: ["Primitives", "JSON", "Curl"], swiftSettings: common),
 
@@ -126,7 +129,10 @@ let package = Package(
             dependencies: ["Curl", "PeerTransport", "HTTPServer", "HTTP", "Platform", "Primitives"],
             swiftSettings: common),
         .testTarget(
-            name: "APITests", dependencies: ["API", "JSON", "HTTP", "Store", "Primitives"],
+            name: "APITests", dependencies: ["API", "JSON", "HTTP", "Store", "Watches", "Primitives"],
+            swiftSettings: common),
+        .testTarget(
+            name: "WatchesTests", dependencies: ["Watches", "Store", "JSON", "Primitives"],
             swiftSettings: common),
         .testTarget(
             name: "TelemetryTests", dependencies: ["Telemetry", "Primitives", log], swiftSettings: common),

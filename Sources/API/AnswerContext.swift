@@ -65,6 +65,9 @@ public struct AnswerContext: Sendable {
     /// How long a timer of the state still runs by this node's clock, in milliseconds.
     public var timeLeft: (@Sendable (UInt64) -> Int64?)?
 
+    /// This node's clock, to tell what is in the future; nil: only the store's own time counts.
+    public var time: WallTime?
+
     /// Makes a context with what every answer has; the rest is set where it applies.
     public init(revision: Revision, term: Term = .zero, leader: Leader? = nil) {
         self.revision = revision
@@ -126,6 +129,7 @@ extension NativeAPI {
     /// nothing here (Fetch standard, CORS protocol).
     static let exposedFields =
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
-        + "Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, Parley-Key-Version, Parley-Lease, "
-        + "Parley-Leader, Parley-Term, Server-Timing, traceparent"
+        + "Parley-Revision-Time, Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, "
+        + "Parley-Key-Version, Parley-Lease, Parley-Leader, Parley-Term, Parley-Message-Id, Parley-Receipt, Parley-Attempt, "
+        + "Parley-Enqueued-At, Server-Timing, traceparent"
 }

@@ -14,9 +14,11 @@ struct CursorPosition: Sendable, Equatable {
         case offset(Int)
         /// After this revision of a key's history.
         case history(Revision)
+        /// After this key, in what is different from a revision.
+        case difference(from: Revision, after: [UInt8])
     }
 
-    /// The revision of the first page; 0 for a history, which only grows.
+    /// The revision of the first page; 0 for a history without an end, which only grows.
     let revision: Revision
     let place: Place
 
@@ -25,7 +27,7 @@ struct CursorPosition: Sendable, Equatable {
         switch place {
         case .key: query.sort == .key
         case .offset: query.sort != .key
-        case .history: false
+        case .history, .difference: false
         }
     }
 }
@@ -48,6 +50,7 @@ extension CursorPosition {
             case 0: place = .key(Array(try reader.sized()))
             case 1: place = .offset(try reader.count())
             case 2: place = .history(try reader.counter())
+            case 3: place = .difference(from: try reader.counter(), after: Array(try reader.sized()))
             default: return nil
             }
             try reader.expectEnd()
@@ -70,6 +73,10 @@ extension CursorPosition {
         case .history(let revision):
             writer.byte(2)
             writer.counter(revision)
+        case .difference(let from, let key):
+            writer.byte(3)
+            writer.counter(from)
+            writer.sized(key)
         }
         var text: [UInt8] = []
         Base64.encode(writer.bytes, into: &text)
@@ -106,6 +113,9 @@ struct PageLink: Sendable {
     private let path: [UInt8]
     private let query: [UInt8]
 
+    /// Parameters that the cursor stands for.
+    private static let replaced = ["cursor=", "rev=", "at=", "from=", "to="]
+
     init(_ request: HTTP.Request) {
         path = request.path
         query = request.query
@@ -114,7 +124,7 @@ struct PageLink: Sendable {
     /// The value of a `Link` header (RFC 8288) that leads to the page that `cursor` stands for.
     func next(_ cursor: String) -> String {
         let kept = query.split(separator: UInt8(ascii: "&")).filter { part in
-            !part.starts(with: "cursor=".utf8) && !part.starts(with: "rev=".utf8)
+            !Self.replaced.contains { part.starts(with: $0.utf8) }
         }
         var target = path + [UInt8(ascii: "?")]
         for part in kept { target += part + [UInt8(ascii: "&")] }

@@ -18,6 +18,9 @@ enum Help {
         curl "$P/kv/config/db?history"                            # all versions
         curl "$P/kv/config/db?rev=2"                              # as it was
         curl "$P/kv/config/db?wait=60s&after=2"                   # wait for a change
+        curl -N "$P/watch?prefix=config/"                         # every change, as it happens
+        curl -N "$P/watch?prefix=config/&snapshot"                # what there is, then every change
+        curl "$P/watch?key=config/db&from=2&max=1&wait=30s"       # the next change from a revision on
         curl "$P/kv?prefix=config/"                               # list
         curl "$P/kv?prefix=config/&keys&limit=10"                 # keys only, a page at a time
         curl "$P/kv?delimiter=/"                                  # like a folder
@@ -26,6 +29,12 @@ enum Help {
         curl $P/kv --data-binary @backup.ndjson                   # and back
         curl -X DELETE "$P/kv?prefix=tmp/"                        # delete many at once
         curl $P/txn --json '{"if":[{"key":"a","absent":true}],"then":[{"put":{"key":"a","value":"1"}}]}'   # all or nothing
+        curl -X POST "$P/leases?ttl=30s&id=web1" ; curl -X POST $P/leases/web1/renew   # a lease, once more
+        curl -X PUT "$P/kv/alive/web1?lease=web1" -d up           # a key that ends with the lease
+        curl -sN -X POST "$P/leases?ttl=10s&hold&id=web2"         # a lease for as long as curl runs
+        curl -X PUT "$P/kv/code?ttl=60s" -d 1234                  # a key for a minute
+        curl $P/queues/mail -d hello ; curl -i -X POST "$P/queues/mail/receive?wait=20s"   # a queue of messages
+        curl -X POST "$P/barriers/start/arrive?member=$HOSTNAME&parties=3&wait=60s"        # wait for each other
         T=$(curl -sf -X POST "$P/locks/cron/acquire?owner=me&ttl=60s" | jq .token)   # a lock and its fencing token
         curl "$P/locks/cron?pretty" ; curl -X POST "$P/locks/cron/release?token=$T"
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
@@ -61,6 +70,7 @@ enum Help {
             min_revision=45            wait until this node has applied revision 45 (give it the Parley-Revision
                                        of your last answer, and you read your own writes on every node)
             rev=45                     the past: 410 if compacted, 400 if not reached yet
+            at=2026-11-22T10:00:00Z    the last revision not after that; Parley-Revision-Time tells when it was
 
             Parley-Consistency tells what was given, Parley-Lag-Ms how old a stale copy may be. What a node tells
             about itself and the cluster (/state, /members, /leader, ...) is stale unless you ask otherwise.
@@ -92,12 +102,46 @@ enum Help {
             """
         ),
         (
+            "watching",
+            """
+            curl -N "$P/watch?prefix=config/"        one line a revision: {"revision":44,"time":...,"events":[...]}
+            curl -N -H 'Accept: text/event-stream' "$P/watch?prefix="          the same for browsers (EventSource)
+            curl -N $P/watch --json '{"watches":[{"id":"x","prefix":"a/"},{"id":"y","key":"b"}]}'    many at once
+
+            key=, prefix=, or start= and end=; only=put|delete, keys (no values), prev (what was there before).
+            from=44          begin with that revision, past or to come; without it: what comes now
+            snapshot         begin with the present items; a bookmark with snapshot_end closes them
+            max=1&wait=30s   end after so many revisions, or that long
+            bookmarks=10s    {"bookmark":99}: everything up to 99 was told
+
+            To go on after a break, on any node: from= the revision behind the last line or bookmark, or
+            Last-Event-ID. "more":true means that the revision goes on in the next line: only a line without it
+            counts. If history was dropped the answer is 410 compacted, or the last line is an error; its
+            first_revision is the first that can be had, snapshot begins anew. Who reads slowly slows nobody.
+
+            """
+        ),
+        (
             "lists",
             """
             prefix=a/ or start=a&end=b; keys (no values), count, delimiter=/, since=45 (modified after),
             sort=key|revision|create|version|value, order=asc|desc, limit=100 (up to 10000).
             If there is more, "next" is the cursor= of the next page; all pages of a cursor show one revision.
             Accept: application/x-ndjson gives one line a key, and without limit all of them.
+
+            """
+        ),
+        (
+            "history",
+            """
+            at=2026-11-22T10:00:00Z    on a key, its history or a list: as it was then (RFC 3339, Z or an offset)
+            GET /kv/a?history          every version and deletion, with its time; to rev= or at= if given
+            GET /diff?prefix=a/&from=17&to=42
+                                       what was added, changed, deleted; from and to are revisions or instants
+            GET /compaction            how much history is kept, and from when on
+            PATCH /compaction?max_age=1h&min_revisions=1000&max_revisions=100000&max_bytes=268435456
+                                       changes that for the whole cluster; what is not named stays
+            POST /compact?keep=1000    drops history now
 
             """
         ),
@@ -109,11 +153,65 @@ enum Help {
 
             if      guards, all of which must hold: a key's value, revision, create_revision or version, bare or as
                     {"gt":3} (eq, ne, lt, le, gt, ge); absent or exists; the count of a prefix, or start and end
-            then    what is done if they do: put, get, delete, incr, txn (nested)
+            then    what is done if they do: put, get, delete, incr, txn (nested), and for queues enqueue and ack
             else    what is done otherwise; without it the answer is 412 txn_failed with failed_guards
 
             All guards see the state before. All writes carry one revision and change a key once; a get sees what
             the operations before it have written. ?dry_run changes nothing and tells what would be.
+
+            """
+        ),
+        (
+            "leases",
+            """
+            curl -X POST "$P/leases?ttl=30s&id=web1"              a lease; without id= it is given one
+            curl -X PUT "$P/kv/alive/web1?lease=web1" -d up       a key that ends with it
+            curl -X POST "$P/leases/web1/renew"                   its time begins again; ttl=1m: another time
+            curl "$P/leases/web1?keys" ; curl $P/leases           what is left of it, and its keys; all leases
+            curl -X DELETE $P/leases/web1                         end it now, with its keys
+            curl -X PUT "$P/kv/code?ttl=60s" -d 1234              a key with a lease of its own
+
+            ttl is from 1s to 24h. The leader measures it, and a lease ends a moment after its time and never
+            before; a change of leaders may prolong it. All keys of leases that end together are deleted at one
+            revision; with on_expire=release they stay instead, under no lease. A write takes a key from its
+            lease unless it says keep_lease, lease or ttl.
+
+            curl -sN -X POST "$P/leases?ttl=10s&hold&id=web2"     keeps it while curl runs: a line a renewal
+            curl -sN "$P/leases/web1/hold"                        the same for one that there is
+
+            When the client is gone the lease's time runs out; on_disconnect=revoke ends it at once. A stream ends
+            with an error line if the lease has ended, or could not be renewed in time.
+
+            """
+        ),
+        (
+            "queues",
+            """
+            curl $P/queues/mail -d hello                                  enqueue; the first message makes the queue
+            curl "$P/queues/mail?priority=9&delay=5s&ttl=1h&dedupe=order-17" -d hello
+            curl -i -X POST "$P/queues/mail/receive?wait=20s"             one, raw, with Parley-Receipt; 204: none
+            curl -X POST "$P/queues/mail/receive?max=10&visibility=1m"    several, as JSON
+            curl -X POST "$P/queues/mail/ack?receipt=$R"                  done; nack gives it back, extend keeps it
+            curl $P/queues/mail                                           how many: ready, in_flight, delayed, dead
+            curl -X PUT $P/queues/mail --json '{"max_attempts":5,"dead_letter":"mail-dead","order":"priority"}'
+
+            A message belongs to its receiver for its visibility (30s unless said otherwise). What is not acknowledged
+            by then comes again, in its old place and with another receipt: every message at least once, in the order
+            of the log. The old receipt is 409 receipt_expired. peek looks, DELETE .../messages removes all.
+
+            """
+        ),
+        (
+            "barriers",
+            """
+            curl -X POST "$P/barriers/start/arrive?member=w1&parties=3&wait=60s"   answered when all three are there
+            curl -X PUT "$P/barriers/start?parties=3&ttl=10m&generations=once"     open for ever, once all were
+            curl -X POST "$P/barriers/start/leave?member=w1&wait=60s"              answered when all have left
+            curl -X POST $P/barriers/start/reset ; curl $P/barriers/start          anew; who is there
+
+            200 released: all have arrived; index is the place in the order of arrival. 202: the wait is over, the
+            arrival stays; come again as the same member. 409 barrier_broken: the lease= of one ended, or somebody
+            reset or deleted it. A client that goes while it waits takes its arrival back.
 
             """
         ),

@@ -5,12 +5,14 @@
 public enum Parameter: String, Sendable, CaseIterable {
     // Reads
     case consistency, maxLag = "max_lag", or, minRevision = "min_revision", rev, timeout
-    case wait, after, meta, history
+    case wait, after, meta, history, at
     // Lists
     case prefix, start, end, keys, count, delimiter, limit, cursor, sort, order, since
     // Writes
     case ifRevision = "if_rev", ifAbsent = "if_absent", prev, mustExist = "must_exist", op, by, all, mode
     case revision, keep, dryRun = "dry_run"
+    case maxAge = "max_age", minRevisions = "min_revisions", maxRevisions = "max_revisions"
+    case maxBytes = "max_bytes"
     case redirect, forward
     // Leases
     case ttl, lease, keepLease = "keep_lease", name, onExpire = "on_expire", lockDelay = "lock_delay"
@@ -19,8 +21,13 @@ public enum Parameter: String, Sendable, CaseIterable {
     case owner, token, candidate, value, priority, permits
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
+    // Watches
+    case key, snapshot, only, bookmarks
     // Health
     case verbose, exclude, full
+    // Queues and barriers
+    case priority, delay, dedupe, visibility, consumer, receipt
+    case parties, generations, generation, member
     // Presentation
     case explain, pretty
 
@@ -29,8 +36,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "fence", "watch", "node", "delivery", "ordering", "key", "at",
-        "snapshot", "scope", "as_of",
+        "fence", "watch", "node", "delivery", "ordering", "scope", "as_of",
     ]
 }
 
@@ -41,6 +47,8 @@ extension Parameter {
     static let freshness: [Parameter] = [.consistency, .maxLag, .or, .minRevision, .timeout]
     /// How a write reaches the leader.
     static let routing: [Parameter] = [.timeout, .redirect, .forward, .explain]
+    /// What a stream of changes carries, and how long.
+    static let watching: [Parameter] = [.from, .snapshot, .prev, .only, .keys, .max, .wait, .bookmarks]
     /// Which keys a request is about.
     static let range: [Parameter] = [.prefix, .start, .end]
 }

@@ -87,7 +87,10 @@ public struct WritePlan: Sendable {
         case compact
         case transaction(Transaction)
         case lease
+        case compaction
         case request([UInt8])
+        case queue(QueueForm)
+        case barrier(String)
         case claim(ClaimName)
     }
 
@@ -203,18 +206,30 @@ public struct ReadPlan: Sendable {
         case range(RangeQuery)
         /// What a transaction would do and return now.
         case transaction(Transaction)
+        /// What changes from a revision on.
+        case watch(WatchQuery)
         /// Leases.
         case leases(LeaseQuery)
+        /// What is different between two revisions.
+        case difference(DifferenceQuery)
+        /// How much history is kept.
+        case compaction
         /// Locks, elections or semaphores.
         case claims(ClaimQuery)
         /// What became of a request, which the client called so.
         case request(RequestName, shown: [UInt8])
+        /// Queues, or the next messages of one.
+        case queues(QueueQuery)
+        /// Barriers.
+        case barriers(BarrierQuery)
 
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
             case .leases, .claims: true
-            case .key, .history, .range, .transaction, .request: false
+            case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch,
+                .difference, .compaction:
+                false
             }
         }
     }
@@ -227,6 +242,8 @@ public struct ReadPlan: Sendable {
     public var wait: Instant.Span?
     /// The wording of the answer.
     public var traits: RequestTraits
+    /// The instant to read at, instead of a revision.
+    var at: WallTime?
 }
 
 /// One key and how it is to be shown.
@@ -252,6 +269,8 @@ public struct HistoryQuery: Sendable {
     let limit: Int
     /// Only versions after this revision.
     let after: Revision?
+    /// Only versions up to this revision; nil: all.
+    var last: Revision?
     /// The request's query without the cursor, for the link to the next page.
     let link: PageLink
 }

@@ -39,9 +39,7 @@ extension NativeAPI {
 
     /// `GET /leases/{id}/hold`: keeps a lease for as long as the connection stays open.
     func planHoldLease(_ asked: Asked) throws(Problem) -> Plan {
-        var plan = try lease(.renew(id: try leaseID(asked), timeToLive: nil), asked)
-        plan.hold = HoldPlan(endsAtOnce: try endsAtOnce(asked.parameters))
-        return .write(plan)
+        .write(try held(try lease(.renew(id: try leaseID(asked), timeToLive: nil), asked), asked))
     }
 
     /// `DELETE /leases/{id}`.
@@ -108,11 +106,18 @@ extension NativeAPI {
     }
 
     private func hold(_ command: LeaseCommand, _ asked: Asked) throws(Problem) -> WritePlan {
-        var plan = try lease(command, asked)
+        let plan = try lease(command, asked)
         try asked.parameters.demand(.hold, for: .onDisconnect)
-        if try asked.parameters.flag(.hold) {
-            plan.hold = HoldPlan(endsAtOnce: try endsAtOnce(asked.parameters))
-        }
+        return try asked.parameters.flag(.hold) ? held(plan, asked) : plan
+    }
+
+    /// The plan of a write whose answer is the first line of a stream, which keeps what the write gave. There
+    /// is no stream for those who want no body.
+    private func held(_ plan: WritePlan, _ asked: Asked) throws(Problem) -> WritePlan {
+        var plan = plan
+        let wish = HoldPlan(endsAtOnce: try endsAtOnce(asked.parameters))
+        if !plan.traits.flags.contains(.isHead) { plan.hold = wish }
+        plan.traits.flags.subtract([.pretty, .minimal])
         return plan
     }
 

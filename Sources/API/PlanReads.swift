@@ -14,6 +14,7 @@ extension NativeAPI {
         }
         var query = KeyQuery(key: key)
         query.revision = try parameters.revision(.rev)
+        let at = try instant(parameters)
         query.meta = try parameters.flag(.meta)
         query.after = try parameters.revision(.after, orZero: true)
         query.ifNoneMatch = try EntityTags.read("if-none-match", of: asked.request)
@@ -26,24 +27,37 @@ extension NativeAPI {
         return .read(
             ReadPlan(
                 target: .key(query), freshness: try freshness(parameters),
-                wait: try wait(parameters, isConditional: isConditional), traits: asked.traits))
+                wait: try wait(parameters, isConditional: isConditional && at == nil), traits: asked.traits,
+                at: at))
     }
 
     private func history(of key: [UInt8], _ asked: Asked) throws(Problem) -> ReadPlan {
         let parameters = asked.parameters
-        try parameters.refuse(.rev, .meta, .wait, .after, with: .history)
+        try parameters.refuse(.meta, .wait, .after, with: .history)
+        let at = try instant(parameters)
+        var last = try parameters.revision(.rev)
         var after: Revision?
         if let cursor = parameters[.cursor] {
-            guard case .history(let revision)? = CursorPosition(cursor, of: fnv1a(key))?.place else {
+            try parameters.refuse(.rev, .at, with: .cursor)
+            let position = CursorPosition(cursor, of: fnv1a(key))
+            guard let position, case .history(let revision) = position.place else {
                 throw parameters.bad(.cursor, cursor, "is what the next member of this key's history said")
             }
             after = revision
+            if position.revision > .zero { last = position.revision }
         }
         let query = HistoryQuery(
             key: key, limit: try limit(parameters) ?? settings.limits.pageCount, after: after,
-            link: PageLink(asked.request))
+            last: last, link: PageLink(asked.request))
         return ReadPlan(
-            target: .history(query), freshness: try freshness(parameters), wait: nil, traits: asked.traits)
+            target: .history(query), freshness: try freshness(parameters), wait: nil, traits: asked.traits,
+            at: at)
+    }
+
+    /// The instant to read at.
+    private func instant(_ parameters: Parameters) throws(Problem) -> WallTime? {
+        try parameters.refuse(.rev, .wait, .after, with: .at)
+        return try parameters.instant(.at)
     }
 
     func planList(_ asked: Asked) throws(Problem) -> Plan {
@@ -52,6 +66,7 @@ extension NativeAPI {
         var query = RangeQuery(range: range, link: PageLink(asked.request))
         query.prefixCount = prefixCount
         query.revision = try parameters.revision(.rev)
+        let at = try instant(parameters)
         query.since = try parameters.revision(.since, orZero: true)
         query.after = try parameters.revision(.after, orZero: true)
         try parameters.refuse(.keys, .delimiter, .limit, .cursor, .sort, .order, .since, with: .count)
@@ -78,14 +93,14 @@ extension NativeAPI {
             guard let position = CursorPosition(cursor, of: query.fingerprint), position.fits(query) else {
                 throw parameters.bad(.cursor, cursor, "is what the next member of the same list said")
             }
-            try parameters.refuse(.rev, with: .cursor)
+            try parameters.refuse(.rev, .at, with: .cursor)
             query.position = position
             query.revision = position.revision
         }
         return .read(
             ReadPlan(
                 target: .range(query), freshness: try freshness(parameters),
-                wait: try wait(parameters, isConditional: query.after != nil), traits: asked.traits))
+                wait: try wait(parameters, isConditional: query.after != nil), traits: asked.traits, at: at))
     }
 
     private func readDelimiter(_ parameters: Parameters, into query: inout RangeQuery) throws(Problem) {

@@ -177,7 +177,7 @@ struct TransactionReader {
 
     // MARK: - Operations
 
-    private static let stepNames = ["put", "get", "delete", "incr", "txn"]
+    private static let stepNames = ["put", "get", "delete", "incr", "enqueue", "ack", "txn"]
 
     private mutating func step(_ path: String) throws -> Transaction.Step {
         var step: Transaction.Step?
@@ -190,6 +190,8 @@ struct TransactionReader {
             case "get": step = try get(path)
             case "delete": step = try delete(path)
             case "incr": step = try increment(path)
+            case "enqueue": step = try enqueue(path)
+            case "ack": step = try acknowledge(path)
             case "txn": step = .transaction(try transaction(path + "."))
             default: throw Self.unknown(name, String(path.dropLast(name.count)), Self.stepNames)
             }
@@ -280,6 +282,84 @@ struct TransactionReader {
         return .increment(key: try target.key(limits), by: by)
     }
 
+    // MARK: - Queues
+
+    private mutating func enqueue(_ path: String) throws -> Transaction.Step {
+        var queue: String?
+        var body: [UInt8]?
+        var message = NewMessage(body: [])
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            switch name {
+            case "queue": queue = try queueName(path)
+            case "body" where body == nil: body = try reader.bytes()
+            case "body_b64" where body == nil: body = try reader.base64()
+            case "body", "body_b64": throw Self.invalid(path, "body and body_b64 exclude each other")
+            case "priority": message.priority = UInt8(try number(path + ".priority", 0...255))
+            case "delay_ms":
+                message.delay = try number(path + ".delay_ms", 0...Store.Limits.queueMilliseconds)
+            case "ttl_ms":
+                message.timeToLive = try number(path + ".ttl_ms", 1...Store.Limits.queueMilliseconds)
+            case "dedupe":
+                let id = try reader.string()
+                guard Store.Limits.isDedupeID(id) else {
+                    throw Self.invalid(path + ".dedupe", "has 1 to \(Store.Limits.dedupeBytes) bytes")
+                }
+                message.dedupe = id
+            default: throw Self.unknown(name, path + ".", Self.enqueueNames)
+            }
+        }
+        guard let queue else { throw Self.invalid(path + ".queue", "is missing") }
+        guard let body else { throw Self.invalid(path + ".body", "is missing") }
+        guard body.count <= Store.Limits.messageBytes else {
+            throw Problem(
+                .contentTooLarge,
+                "a message has up to \(Store.Limits.messageBytes) bytes, that of \(path) has \(body.count)")
+        }
+        message.body = body
+        return .enqueue(queue: queue, message)
+    }
+
+    private static let enqueueNames = [
+        "queue", "body", "body_b64", "priority", "delay_ms", "ttl_ms", "dedupe",
+    ]
+
+    private mutating func acknowledge(_ path: String) throws -> Transaction.Step {
+        var (queue, receipt): (String?, Receipt?) = (nil, nil)
+        try reader.beginObject()
+        while let name = try reader.nextName() {
+            switch name {
+            case "queue": queue = try queueName(path)
+            case "receipt":
+                receipt = Receipt(try reader.string())
+                if receipt == nil {
+                    throw Self.invalid(path + ".receipt", "is what Parley-Receipt said with the message")
+                }
+            default: throw Self.unknown(name, path + ".", ["queue", "receipt"])
+            }
+        }
+        guard let queue else { throw Self.invalid(path + ".queue", "is missing") }
+        guard let receipt else { throw Self.invalid(path + ".receipt", "is missing") }
+        return .acknowledge(queue: queue, receipt)
+    }
+
+    private mutating func queueName(_ path: String) throws -> String {
+        let name = try reader.string()
+        guard Store.Limits.isName(name) else {
+            throw Self.invalid(
+                path + ".queue", "has 1 to \(Store.Limits.nameBytes) bytes and no control characters")
+        }
+        return name
+    }
+
+    private mutating func number(_ path: String, _ range: ClosedRange<Int64>) throws -> Int64 {
+        let number = try reader.int64()
+        guard range.contains(number) else {
+            throw Self.invalid(path, "is from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
     // MARK: - Refusals
 
     static func invalid(_ field: String, _ message: String) -> Problem {
@@ -290,7 +370,7 @@ struct TransactionReader {
 
     /// Members that the contract knows and this version does not.
     private static let later: Set<String> = [
-        "lease", "lock", "token", "ttl", "ttl_ms", "keep_lease", "enqueue", "ack",
+        "lease", "lock", "token", "ttl", "ttl_ms", "keep_lease",
     ]
 
     private static func unknown(_ name: String, _ path: String, _ names: [String]) -> Problem {

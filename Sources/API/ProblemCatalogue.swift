@@ -61,6 +61,16 @@ extension ProblemCode {
             remedy: "Send the request with the key: it will be carried out once.",
             example: "curl $P/requests/key:never-used"),
         entry(
+            .queueNotFound, "queue_not_found", 404, "Queue not found",
+            cause: "No queue has that name. The first message that is sent to one makes it, and so does PUT.",
+            remedy: "List the queues with /queues, or make it: curl -X PUT $P/queues/mail",
+            example: "curl -X POST $P/queues/absent/receive"),
+        entry(
+            .barrierNotFound, "barrier_not_found", 404, "Barrier not found",
+            cause: "No barrier has that name: there never was one, it was deleted, or its ttl ran out.",
+            remedy: "Make it with PUT, or say parties= when arriving.",
+            example: "curl -X POST '$P/barriers/absent/arrive?member=w1'"),
+        entry(
             .lockNotFound, "lock_not_found", 404, "Lock not found",
             cause: "Nobody holds that lock, nor waits for it, so there is nothing to break.",
             remedy: "List the locks that are held with /locks. A lock need not be made: acquire it.",
@@ -129,6 +139,36 @@ extension ProblemCode {
                 "The member can't take over now: it lags, it has no vote, or another transfer is under way.",
             remedy: "Look at lag_entries in /members and try again, or name another member.",
             example: "curl -X POST '$P/leader/transfer?to=n3'"),
+        entry(
+            .receiptExpired, "receipt_expired", 409, "Receipt expired",
+            cause: "The message was acknowledged or given back already, it is gone, or its visibility ran "
+                + "out, so that another consumer may have it.",
+            remedy: "Drop the message: it comes again, with another receipt. Take a longer visibility, or "
+                + "extend it in time.",
+            example: "curl -X POST '$P/queues/mail/ack?receipt=1-2'"),
+        entry(
+            .queueNotEmpty, "queue_not_empty", 409, "Queue not empty",
+            cause: "The order of a queue can't be changed while it has messages.",
+            remedy: "Receive them all, or delete them: curl -X DELETE $P/queues/mail/messages",
+            example: "curl $P/queues/mail -d 1; "
+                + "curl -X PUT $P/queues/mail --json '{\"order\":\"priority\"}'"),
+        entry(
+            .barrierBroken, "barrier_broken", 409, "Barrier broken",
+            cause: "Not all parties of this generation will arrive: the lease of one ended, or the barrier "
+                + "was reset or deleted.",
+            remedy: "Agree on what to do, then one party resets it: POST /barriers/{name}/reset",
+            example: "curl -X POST '$P/barriers/b/arrive?member=w1&parties=2&wait=60s' & "
+                + "curl -X POST $P/barriers/b/reset"),
+        entry(
+            .otherGeneration, "other_generation", 409, "Other generation",
+            cause: "The barrier is at another generation than the one that was named.",
+            remedy: "The answer tells which; without generation= the current one is meant.",
+            example: "curl -X POST '$P/barriers/b/arrive?member=w1&parties=2&generation=9'"),
+        entry(
+            .notArrived, "not_arrived", 409, "Not arrived",
+            cause: "Only who has arrived at a barrier can leave it.",
+            remedy: "Arrive first, with the same member.",
+            example: "curl -X POST '$P/barriers/b/leave?member=stranger'"),
         entry(
             .requestCancelled, "request_cancelled", 409, "Request cancelled",
             cause: "The request was cancelled before it was carried out.",
@@ -203,8 +243,19 @@ extension ProblemCode {
             remedy: "Wait as long as Retry-After says.", example: "(100,000 waiting reads)"),
         entry(
             .queueFull, "queue_full", 429, "Queue full", retry: .safe,
-            cause: "The recipient's inbox has no room.", remedy: "Let the recipient read, then send again.",
+            cause: "The queue, or the recipient's inbox, has as many messages as it takes.",
+            remedy: "Let messages be received, then send again; max_length is the limit of a queue.",
             example: "curl $P/messages/n2 -d hello"),
+        entry(
+            .tooManyWatchers, "too_many_watchers", 429, "Too many watchers", retry: .safe,
+            cause: "The node serves as many watches as it takes, 20,000 unless set otherwise.",
+            remedy: "Watch on another node, or put several ranges into one stream with POST /watch.",
+            example: "(20,001 watches)"),
+        entry(
+            .slowConsumer, "slow_consumer", 429, "Slow consumer", retry: .safe,
+            cause: "A stream ended because its client left more unread than may be kept for it.",
+            remedy: "Take the stream up again behind the last revision that came: nothing is lost.",
+            example: "(a watch that is not read)"),
         entry(
             .tooManyWaiters, "too_many_waiters", 429, "Too many waiters", retry: .safe,
             cause: "As many requests wait for this already as may.", remedy: "Try again later.",
@@ -274,6 +325,6 @@ extension ProblemCode {
             .quotaExceeded, "quota_exceeded", 507, "Quota exceeded", retry: .safe,
             cause: "Leases, locks, queues and the like hold as many entries or bytes as a cluster takes.",
             remedy: "Let some end, or revoke, release and delete what is not needed.",
-            example: "curl -X POST '$P/leases?ttl=30s'"),
+            example: "curl -X POST \"$P/leases?ttl=30s\""),
     ]
 }

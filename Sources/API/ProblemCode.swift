@@ -23,6 +23,10 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case leaseNotFound
     /// Nothing is known of a request with that idempotency key.
     case requestNotFound
+    /// There is no such queue.
+    case queueNotFound
+    /// There is no such barrier.
+    case barrierNotFound
     /// Nobody holds a lock, nor waits for it.
     case lockNotFound
     /// There is no such semaphore.
@@ -49,6 +53,16 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case notHolder
     /// Leadership can't move to that member now.
     case transferRefused
+    /// The receipt gives no right to a message any more.
+    case receiptExpired
+    /// What was asked for needs a queue without messages.
+    case queueNotEmpty
+    /// Not all parties of a barrier will arrive.
+    case barrierBroken
+    /// The barrier is at another generation.
+    case otherGeneration
+    /// The party has not arrived at the barrier.
+    case notArrived
     /// The request was cancelled before it came.
     case requestCancelled
     /// The revision asked for was compacted.
@@ -81,6 +95,10 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case rateLimited
     /// The recipient's queue is full.
     case queueFull
+    /// The node has as many watches as it takes.
+    case tooManyWatchers
+    /// A stream's client reads too slowly for what it has to be given.
+    case slowConsumer
     /// Too many wait for the same thing.
     case tooManyWaiters
     /// The header fields are over their limit.

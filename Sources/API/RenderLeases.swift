@@ -137,7 +137,7 @@ extension NativeAPI {
     }
 
     /// The last line of a stream that the node ends because it stops.
-    public func byeLine() -> [UInt8] { Array("{\"bye\":\"the node is stopping\"}\n".utf8) }
+    public func byeLine() -> [UInt8] { Array("{\"bye\":\"shutting_down\"}\n".utf8) }
 
     /// The last line of a stream that ends with a problem.
     public func errorLine(_ code: ProblemCode, detail: String, context: AnswerContext) -> [UInt8] {

@@ -4,6 +4,7 @@ public import HTTP
 import JSON
 import Primitives
 public import Store
+public import Watches
 
 /// What a read came to.
 public enum ReadAnswer: Sendable {
@@ -11,6 +12,8 @@ public enum ReadAnswer: Sendable {
     case answer(HTTP.Response)
     /// The answer's head; the body comes in parts from the second value.
     case stream(HTTP.Response, RangeLines)
+    /// The answer's head; the body comes from the node's watches.
+    case watch(HTTP.Response, WatchRequest)
     /// Nothing has changed yet: ask again when something did, and at the end of the wait with `isFinal`.
     case wait
 }
@@ -21,6 +24,9 @@ extension NativeAPI {
     public func render(
         read plan: ReadPlan, keyspace: borrowing Keyspace, context: AnswerContext, isFinal: Bool = false
     ) -> ReadAnswer {
+        if let at = plan.at {
+            return render(plan, at: at, keyspace: keyspace, context: context, isFinal: isFinal)
+        }
         let mayWait = plan.wait != nil && !isFinal
         switch plan.target {
         case .key(let query):
@@ -34,13 +40,23 @@ extension NativeAPI {
         case .request(let name, let shown):
             return .answer(
                 render(name, shown: shown, keyspace: keyspace, traits: plan.traits, context: context))
+        case .queues(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
+        case .barriers(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .claims(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .leases(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
+        case .difference(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
+        case .compaction:
+            return .answer(renderCompaction(keyspace, traits: plan.traits, context: context))
         case .range(let query):
             return render(
                 query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)
+        case .watch(let query):
+            return render(query, keyspace: keyspace, traits: plan.traits, context: context)
         }
     }
 
@@ -142,16 +158,21 @@ extension NativeAPI {
     private func render(
         _ query: HistoryQuery, keyspace: borrowing Keyspace, traits: RequestTraits, context: AnswerContext
     ) -> HTTP.Response {
-        let page = keyspace.history(of: query.key, after: query.after ?? .zero, limit: query.limit)
+        let end = query.last ?? keyspace.revision
+        if let error = keyspace.readError(at: query.last) {
+            return render(error, traits: traits, context: context)
+        }
+        let page = keyspace.history(
+            of: query.key, after: query.after ?? .zero, upTo: end, limit: query.limit)
         var next: String?
         if page.more, let last = page.changes.last {
-            next = CursorPosition(revision: .zero, place: .history(last.revision))
+            next = CursorPosition(revision: query.last ?? .zero, place: .history(last.revision))
                 .token(for: fnv1a(query.key))
         }
-        var response = json(revision: keyspace.revision, traits: traits, context: context) { json in
+        var response = json(revision: end, traits: traits, context: context) { json in
             json.beginObject()
             json.bytesField("key", query.key)
-            json.field("revision", keyspace.revision.rawValue)
+            json.field("revision", end.rawValue)
             json.name("items")
             json.beginArray()
             for change in page.changes { write(change, to: &json) }
@@ -171,7 +192,10 @@ extension NativeAPI {
         if !change.isDelete {
             json.field("create_revision", change.row.createRevision.rawValue)
             json.field("version", change.row.version)
+            if let lease = change.row.lease { json.field("lease", lease) }
             json.bytesField("value", change.row.value)
+        } else if let lease = change.row.lease {
+            json.field("cause", "lease:\(lease)")
         }
         json.endObject()
     }

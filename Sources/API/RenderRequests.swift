@@ -61,7 +61,7 @@ extension Verdict {
         switch self {
         case .applied, .created, .waiting: true
         case .conditionFailed, .notFound, .invalid, .compacted, .future, .conflict, .full, .cancelled,
-            .malformed, .keyReused:
+            .malformed, .keyReused, .queueFull:
             false
         }
     }
@@ -79,6 +79,7 @@ extension Verdict {
         case .future: 400
         case .conflict, .cancelled: 409
         case .full: 507
+        case .queueFull: 429
         case .malformed: 500
         }
     }

@@ -70,6 +70,17 @@ extension NativeAPI {
             json.endArray()
             json.field("more", more)
             json.endObject()
+        case (_, .wrote(.coordinated(.queue(.enqueued(let id, let isNew, _))))):
+            json.name("enqueue")
+            json.beginObject()
+            json.field("id", id.description)
+            if !isNew { json.field("duplicate", true) }
+            json.endObject()
+        case (_, .wrote(.coordinated(.queue(.acknowledged(let id))))):
+            json.name("ack")
+            json.beginObject()
+            json.field("id", id.description)
+            json.endObject()
         case (.transaction(let nested), .transaction(let outcome)):
             json.name("txn")
             json.beginObject()
@@ -112,12 +123,14 @@ extension NativeAPI {
         case .overlap(let key):
             return Problem(.invalid, "two operations write '\(readable(key))'").with("key", .bytes(key))
         case .step(let place, let reason):
-            let words =
-                switch reason {
-                case .notAnInteger: "the value is not the decimal text of a 64-bit integer"
-                case .overflow: "the value would leave the range of 64-bit integers"
-                }
             let field = Self.field(place, of: transaction)
+            let words: String
+            switch reason {
+            case .notAnInteger: words = "the value is not the decimal text of a 64-bit integer"
+            case .overflow: words = "the value would leave the range of 64-bit integers"
+            case .queue(let refusal): return Self.problem(refusal).with("field", .text(field))
+            case .full: return Self.problem(CoordinationRefusal.full).with("field", .text(field))
+            }
             return Problem(.invalid, "\(field) can't be carried out: \(words); nothing was changed")
                 .with("errors", .errors([.init(field: field, message: words)]))
         case .tooMuchRead:

@@ -49,8 +49,14 @@ extension NativeAPI {
             return response
         case (.coordinated(.request(let state)), .request(let shown)):
             return render(state, shown: shown, plan: plan, context: context)
+        case (.coordinated(.queue(let outcome)), .queue(let form)):
+            return render(outcome, of: form, plan: plan, context: context)
+        case (.coordinated(.barrier(let outcome)), .barrier(let name)):
+            return render(outcome, of: name, plan: plan, context: context)
         case (.coordinated(.lease(let outcome)), .lease):
             return render(outcome, plan: plan, context: context)
+        case (.coordinated(.historyBounds(let bounds)), .compaction):
+            return render(bounds, plan: plan, context: context)
         case (.coordinated(.claim(let outcome)), .claim(let claim)):
             return render(outcome, of: claim, plan: plan, context: context)
         case (.refused(.coordination(.claim(let refusal))), _):

@@ -7,8 +7,13 @@ public import HTTP
 public enum RouteID: UInt8, Sendable, CaseIterable {
     case getKey, putKey, deleteKey, incrementKey
     case listKeys, importKeys, deleteKeys, compact, transact
+    case compareKeys, compaction, changeCompaction
+    case watch, watchMany
     case listLeases, grantLease, getLease, revokeLease, renewLease, holdLease
     case getRequest, cancelRequest
+    case listQueues, putQueue, enqueue, getQueue, deleteQueue, receiveMessages, acknowledgeMessage
+    case returnMessage, extendMessage, peekQueue, purgeQueue
+    case listBarriers, putBarrier, getBarrier, deleteBarrier, arriveAtBarrier, leaveBarrier, resetBarrier
     case listLocks, getLock, breakLock, acquireLock, renewLock, releaseLock, checkLock
     case listElections, getElection, campaign, proclaim, renewLeadership, resign
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
@@ -48,12 +53,13 @@ extension RouteEntry {
     }
 
     /// The whole table, in the order of ``RouteID``.
-    public static let all: [RouteEntry] = keyValue + leases + claims + nodes + probes + meta
+    public static let all: [RouteEntry] =
+        keyValue + watching + leases + queues + barriers + claims + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
             .getKey, .get, "/kv/{key...}",
-            Parameter.freshness + [.rev, .meta, .wait, .after, .history, .limit, .cursor, .explain]),
+            Parameter.freshness + [.rev, .at, .meta, .wait, .after, .history, .limit, .cursor, .explain]),
         route(
             .putKey, .put, "/kv/{key...}",
             [.ifRevision, .ifAbsent, .prev, .ttl, .lease, .keepLease] + Parameter.routing),
@@ -62,7 +68,7 @@ extension RouteEntry {
         route(
             .listKeys, .get, "/kv",
             Parameter.range + Parameter.freshness + [
-                .rev, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after,
+                .rev, .at, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after,
                 .explain,
             ]),
         route(.importKeys, .post, "/kv", [.mode] + Parameter.routing),
@@ -71,6 +77,13 @@ extension RouteEntry {
         route(
             .transact, .post, "/txn",
             [.dryRun, .consistency, .maxLag, .or, .minRevision] + Parameter.routing),
+        route(
+            .compareKeys, .get, "/diff",
+            Parameter.range + Parameter.freshness + [.from, .to, .keys, .limit, .cursor, .explain]),
+        route(.compaction, .get, "/compaction", Parameter.freshness),
+        route(
+            .changeCompaction, .patch, "/compaction",
+            [.maxAge, .minRevisions, .maxRevisions, .maxBytes] + Parameter.routing),
     ]
 
     private static let leases: [RouteEntry] = [
@@ -84,6 +97,44 @@ extension RouteEntry {
         route(.holdLease, .get, "/leases/{id}/hold", [.onDisconnect] + Parameter.routing),
         route(.getRequest, .get, "/requests/{id}", Parameter.freshness),
         route(.cancelRequest, .post, "/requests/{id}/cancel", Parameter.routing),
+    ]
+
+    private static let queues: [RouteEntry] = [
+        route(.listQueues, .get, "/queues", Parameter.freshness + [.limit, .cursor]),
+        route(.putQueue, .put, "/queues/{queue}", Parameter.routing),
+        route(
+            .enqueue, .post, "/queues/{queue}", [.priority, .delay, .dedupe, .ttl] + Parameter.routing),
+        route(.getQueue, .get, "/queues/{queue}", Parameter.freshness),
+        route(.deleteQueue, .delete, "/queues/{queue}", Parameter.routing),
+        route(
+            .receiveMessages, .post, "/queues/{queue}/receive",
+            [.max, .visibility, .wait, .consumer] + Parameter.routing),
+        route(.acknowledgeMessage, .post, "/queues/{queue}/ack", [.receipt] + Parameter.routing),
+        route(.returnMessage, .post, "/queues/{queue}/nack", [.receipt, .delay] + Parameter.routing),
+        route(
+            .extendMessage, .post, "/queues/{queue}/extend", [.receipt, .visibility] + Parameter.routing),
+        route(.peekQueue, .get, "/queues/{queue}/peek", Parameter.freshness + [.limit]),
+        route(.purgeQueue, .delete, "/queues/{queue}/messages", Parameter.routing),
+    ]
+
+    private static let barriers: [RouteEntry] = [
+        route(.listBarriers, .get, "/barriers", Parameter.freshness + [.limit, .cursor]),
+        route(
+            .putBarrier, .put, "/barriers/{barrier}", [.parties, .ttl, .generations] + Parameter.routing),
+        route(.getBarrier, .get, "/barriers/{barrier}", Parameter.freshness),
+        route(.deleteBarrier, .delete, "/barriers/{barrier}", Parameter.routing),
+        route(
+            .arriveAtBarrier, .post, "/barriers/{barrier}/arrive",
+            [.member, .wait, .lease, .generation, .parties] + Parameter.routing),
+        route(.leaveBarrier, .post, "/barriers/{barrier}/leave", [.member, .wait] + Parameter.routing),
+        route(.resetBarrier, .post, "/barriers/{barrier}/reset", Parameter.routing),
+    ]
+
+    private static let watching: [RouteEntry] = [
+        route(
+            .watch, .get, "/watch",
+            [.key] + Parameter.range + Parameter.watching + Parameter.freshness),
+        route(.watchMany, .post, "/watch", Parameter.watching + Parameter.freshness),
     ]
 
     private static let claims: [RouteEntry] = [

@@ -73,24 +73,28 @@ public struct ListPage: Sendable {
 extension ClusterClient {
     /// Stores a value under a key.
     public mutating func put(
-        _ key: [UInt8], _ value: [UInt8], if condition: Condition? = nil
+        _ key: [UInt8], _ value: [UInt8], if condition: Condition? = nil, under lease: KeyLease? = nil
     ) throws(ClientError) -> PutResult {
         let fields = [("Content-Type", "application/octet-stream")] + (condition.map { [$0.field] } ?? [])
-        let answer = try succeed(Call("PUT", Call.keyPath(key), fields: fields, body: value))
+        let answer = try succeed(
+            Call("PUT", Call.keyPath(key), query: lease.map { [$0.query] } ?? [], fields: fields, body: value)
+        )
         let json = try answer.json()
         return PutResult(
             revision: Revision(try json.need("revision", in: answer)), created: answer.status == 201,
             version: json.number("version") ?? 0, body: answer.body)
     }
 
-    /// Reads a key; nil if there is none. `revision` asks for the store as it was then.
+    /// Reads a key; nil if there is none. `revision` or `instant` (RFC 3339) asks for the store
+    /// as it was then.
     public mutating func get(
         _ key: [UInt8], consistency: Consistency = .linearizable, at revision: Revision? = nil,
-        metadata: Bool = false
+        instant: String? = nil, metadata: Bool = false
     ) throws(ClientError) -> GetResult? {
         var query: [(name: String, value: String?)] = []
         if consistency != .linearizable { query.append(("consistency", consistency.rawValue)) }
         if let revision { query.append(("rev", "\(revision)")) }
+        if let instant { query.append(("at", instant)) }
         if metadata { query.append(("meta", nil)) }
         let answer = try perform(Call("GET", Call.keyPath(key), query: query))
         guard (200..<300).contains(answer.status) else {

@@ -18,12 +18,15 @@ extension HistoryOperation {
         /// Writes many values at one revision. With `createOnly` keys that exist are left alone. If a key
         /// comes twice, its last value is written (its first with `createOnly`).
         case batch([Put], createOnly: Bool = false)
+        /// Reads and writes that depend on conditions. If it is `dry`, it only says what it would do.
+        case transaction(Transaction, dry: Bool = false)
 
         /// Whether it changes nothing.
         public var isRead: Bool {
             switch self {
             case .get, .list: true
             case .put, .delete, .deleteRange, .increment, .batch: false
+            case .transaction(let transaction, let isDry): isDry || transaction.isReadOnly
             }
         }
 
@@ -31,7 +34,7 @@ extension HistoryOperation {
         var freshness: Freshness {
             switch self {
             case .get(_, let freshness), .list(_, let freshness): freshness
-            case .put, .delete, .deleteRange, .increment, .batch: .linearizable
+            case .put, .delete, .deleteRange, .increment, .batch, .transaction: .linearizable
             }
         }
     }

@@ -17,6 +17,9 @@ extension HistoryOperation {
         case incremented(Int64, revision: Revision? = nil, version: UInt64? = nil)
         /// To a batch: what became of each put, in the order of the batch.
         case batch([BatchResult])
+        /// To a transaction: what it did, at which revision if it changed anything. A dry one tells no
+        /// revisions that there are not.
+        case transaction(TransactionAnswer, revision: Revision? = nil)
         /// To any write: it changed nothing.
         case refused(Refusal)
     }
@@ -76,6 +79,10 @@ extension HistoryOperation {
         case notAnInteger
         /// The sum would be too large.
         case overflow
+        /// Conditions of a transaction did not hold; none if it was not told which.
+        case conditions([FailedCondition])
+        /// The step at this place, counted through the branches from the outermost on, could not be done.
+        case step(at: [Int], StepRefusal)
     }
 
     /// What a refusal told of the key.
@@ -92,26 +99,14 @@ extension HistoryOperation {
 extension HistoryOperation {
     /// The revision at which the store was changed, if it was and this was told.
     var writtenRevision: Revision? {
-        guard case .ok(let answer, _) = outcome else { return nil }
-        switch answer {
-        case .written(let revision, _, _), .incremented(_, let revision, _): return revision
-        case .deleted(let count, let revision): return count > 0 ? revision : nil
-        case .batch(let results):
-            for case .written(let revision?) in results { return revision }
-            return nil
-        case .absent, .found, .items, .refused: return nil
-        }
+        guard case .ok(let answer, _) = outcome, !action.isDry else { return nil }
+        return answer.writtenRevision
     }
 
     /// Whether the answer says that the store was changed.
     var hasChanged: Bool {
-        guard case .ok(let answer, _) = outcome else { return false }
-        switch answer {
-        case .written, .incremented: return true
-        case .deleted(let count, _): return count > 0
-        case .batch(let results): return results.contains { $0 != .exists }
-        case .absent, .found, .items, .refused: return false
-        }
+        guard case .ok(let answer, _) = outcome, !action.isDry else { return false }
+        return answer.hasChanged
     }
 
     /// Whether it may have changed the store without anybody having said so.
@@ -137,11 +132,22 @@ extension HistoryOperation {
         }
         switch (action, answer) {
         case (.get, .absent), (.get, .found), (.put, .written), (.increment, .incremented): return nil
-        case (.put, .refused), (.delete, .refused), (.increment, .refused): return nil
+        case (.put, .refused(let refusal)), (.delete, .refused(let refusal)),
+            (.increment, .refused(let refusal)):
+            return refusal.isOfTransaction ? "the answer is of another kind than the question" : nil
         case (.delete, .deleted(let count, _)):
             return (0...1).contains(count) ? nil : "it says that \(count) keys were deleted"
         case (.deleteRange, .deleted(let count, _)): return count >= 0 ? nil : "the count is below zero"
-        case (.list(let selection, _), .items(let items)): return malformation(of: items, in: selection)
+        case (.list(let selection, _), .items(let items)):
+            return HistoryOperation.malformation(of: items, in: selection)
+        case (.transaction(let transaction, _), .transaction(let answer, let revision)):
+            return malformation(of: answer, revision, transaction)
+        case (.transaction(let transaction, _), .refused(.conditions(let failed))):
+            if transaction.otherwise != nil { return "it was refused although it says what to do else" }
+            let indices = transaction.conditions.indices
+            return indices.isEmpty || failed.contains { !indices.contains($0.index) }
+                ? "it failed by a condition that there is not" : nil
+        case (.transaction, .refused(.step)): return nil
         case (.batch(let puts, let createOnly), .batch(let results)):
             if puts.count != results.count { return "it has \(results.count) results for \(puts.count) puts" }
             if !createOnly, results.contains(.exists) {
@@ -165,7 +171,19 @@ extension HistoryOperation {
         return nil
     }
 
-    private func malformation(of items: [Item], in selection: KeySelection) -> String? {
+    private func malformation(
+        of answer: TransactionAnswer, _ revision: Revision?, _ transaction: Transaction
+    ) -> String? {
+        if let reason = transaction.malformation(of: answer) { return reason }
+        let told = answer.writtenRevisions
+        if revision != nil, !answer.hasChanged { return "it made a revision although it changed nothing" }
+        if action.isDry { return told.isEmpty ? nil : "a dry one tells a revision of its own" }
+        if told.contains(where: { $0 != revision ?? told[0] }) { return "one transaction has two revisions" }
+        return nil
+    }
+
+    /// Why these can not be the keys of a selection; nil if they can.
+    static func malformation(of items: [Item], in selection: KeySelection) -> String? {
         if let stranger = items.first(where: { !selection.contains($0.key) }) {
             return "it lists \(readable(stranger.key)), which was not asked for"
         }
@@ -175,4 +193,46 @@ extension HistoryOperation {
         }
         return nil
     }
+}
+
+extension HistoryOperation.Answer {
+    /// The revision that the change made, if there was one and it was told.
+    var writtenRevision: Revision? {
+        switch self {
+        case .written(let revision, _, _), .incremented(_, let revision, _): return revision
+        case .deleted(let count, let revision): return count > 0 ? revision : nil
+        case .batch(let results):
+            for case .written(let revision?) in results { return revision }
+            return nil
+        case .transaction(let answer, let revision):
+            return answer.hasChanged ? revision ?? answer.writtenRevisions.first : nil
+        case .absent, .found, .items, .refused: return nil
+        }
+    }
+
+    /// Whether it says that the store was changed.
+    var hasChanged: Bool {
+        switch self {
+        case .written, .incremented: true
+        case .deleted(let count, _): count > 0
+        case .batch(let results): results.contains { $0 != .exists }
+        case .transaction(let answer, _): answer.hasChanged
+        case .absent, .found, .items, .refused: false
+        }
+    }
+}
+
+extension HistoryOperation.Refusal {
+    /// Whether only transactions are refused so.
+    fileprivate var isOfTransaction: Bool {
+        switch self {
+        case .condition, .notFound, .notAnInteger, .overflow: false
+        case .conditions, .step: true
+        }
+    }
+}
+
+extension HistoryOperation.Action {
+    /// Whether it only asks what would be done.
+    var isDry: Bool { if case .transaction(_, let isDry) = self { isDry } else { false } }
 }

@@ -65,7 +65,9 @@ public func judge(
     guard case .undecided(.noRevisions) = revisions, !search.isViolation else { return judgement }
     // Without revisions and reads of the past the search of the whole knows all there is.
     let isPlain = history.operations.allSatisfy { operation in
-        !operation.tellsRevisions && !(operation.isAnswered && operation.action.freshness != .linearizable)
+        if case .transaction = operation.action { return false }
+        return !operation.tellsRevisions
+            && !(operation.isAnswered && operation.action.freshness != .linearizable)
     }
     if !isPlain {
         judgement.remainder = RevisionReplay.remainder(of: history, budget: budget, shortening: shortening)

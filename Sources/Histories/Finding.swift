@@ -59,6 +59,8 @@ extension HistoryOperation {
     var tellsRevisions: Bool {
         switch action {
         case .put(_, _, .revision), .delete(_, .revision, _): true
+        case .transaction(let transaction, _):
+            !toldRevisions.isEmpty || transaction.allConditions.contains { $0.isAboutRevisions }
         default: !toldRevisions.isEmpty
         }
     }
@@ -66,22 +68,51 @@ extension HistoryOperation {
     /// Every revision in the answer. The store had reached all of them when it was given.
     var toldRevisions: [Revision] {
         guard case .ok(let answer, let revision) = outcome else { return [] }
-        var told = revision.map { [$0] } ?? []
-        func add(_ sighting: Sighting) {
+        return (revision.map { [$0] } ?? []) + answer.toldRevisions
+    }
+}
+
+extension HistoryOperation.Answer {
+    /// Every revision that it tells.
+    var toldRevisions: [Revision] {
+        var told: [Revision] = []
+        func add(_ sighting: HistoryOperation.Sighting) {
             if let revision = sighting.revision { told.append(revision) }
             if let revision = sighting.createRevision { told.append(revision) }
         }
-        switch answer {
-        case .absent, .refused(.notFound), .refused(.notAnInteger), .refused(.overflow): break
+        switch self {
+        case .absent, .refused(.notFound), .refused(.notAnInteger), .refused(.overflow), .refused(.step):
+            break
         case .found(let sighting): add(sighting)
         case .items(let items): for item in items { add(item.sighting) }
         case .written(let revision, let created, _):
-            add(Sighting(revision: revision, createRevision: created))
-        case .deleted(_, let revision), .incremented(_, let revision, _): add(Sighting(revision: revision))
+            told += [revision, created].compactMap { $0 }
+        case .deleted(_, let revision), .incremented(_, let revision, _):
+            if let revision { told.append(revision) }
         case .batch(let results): for case .written(let revision?) in results { told.append(revision) }
         case .refused(.condition(let current)):
             if case .revision(let revision) = current { told.append(revision) }
+        case .refused(.conditions(let failed)): told += failed.compactMap(\.toldRevision)
+        case .transaction(let answer, let revision):
+            if let revision { told.append(revision) }
+            for result in answer.allResults { told += result.toldRevisions }
+            told += answer.allFailed.compactMap(\.toldRevision)
         }
         return told
+    }
+}
+
+extension HistoryOperation.FailedCondition {
+    /// The revision of a key that it tells.
+    fileprivate var toldRevision: Revision? { revision.flatMap { $0 > 0 ? Revision($0) : nil } }
+}
+
+extension HistoryOperation.Transaction.Condition {
+    /// Whether it compares with a revision.
+    var isAboutRevisions: Bool {
+        switch self {
+        case .number(_, let property, _, _): property != .version
+        case .value, .count: false
+        }
     }
 }

@@ -20,7 +20,7 @@ extension LineReader {
 
     // MARK: What was asked
 
-    private mutating func action() throws(HistoryError) -> HistoryOperation.Action {
+    mutating func action(depth: Int = 1) throws(HistoryError) -> HistoryOperation.Action {
         let name = try need(text("op"), "op")
         switch name {
         case "get": return .get(try key(), try freshness())
@@ -30,11 +30,12 @@ extension LineReader {
         case "delete_range": return .deleteRange(try selection())
         case "increment": return .increment(try key(), by: try need(integer("by"), "by"))
         case "batch": return .batch(try puts(), createOnly: try flag("create_only"))
+        case "transaction": return .transaction(try transaction(depth: depth), dry: try flag("dry"))
         default: throw error("there is no operation \"\(name)\"")
         }
     }
 
-    private mutating func key() throws(HistoryError) -> [UInt8] {
+    mutating func key() throws(HistoryError) -> [UInt8] {
         let key = try need(bytes("key"), "key")
         if key.isEmpty { throw error("the key is empty") }
         return key
@@ -66,7 +67,7 @@ extension LineReader {
         }
     }
 
-    private mutating func selection() throws(HistoryError) -> KeySelection {
+    mutating func selection() throws(HistoryError) -> KeySelection {
         let prefix = try bytes("prefix")
         let start = try bytes("start")
         let end = try bytes("end")
@@ -108,10 +109,10 @@ extension LineReader {
         }
     }
 
-    private mutating func answer(
+    mutating func answer(
         to action: HistoryOperation.Action
     ) throws(HistoryError) -> HistoryOperation.Answer {
-        if !action.isRead, let refusal = try refusal() { return .refused(refusal) }
+        if action.canBeRefused, let refusal = try refusal() { return .refused(refusal) }
         switch action {
         case .get:
             if try flag("absent") { return .absent }
@@ -138,6 +139,9 @@ extension LineReader {
                 try need(integer("value"), "value"), revision: try counter("revision"),
                 version: try unsigned("version"))
         case .batch: return .batch(try results())
+        case .transaction(let transaction, _):
+            let answer = try transactionAnswer(to: transaction)
+            return .transaction(answer, revision: try counter("revision"))
         }
     }
 
@@ -174,7 +178,16 @@ extension LineReader {
         case "not_found": return .notFound
         case "not_an_integer": return .notAnInteger
         case "overflow": return .overflow
+        case "conditions": return .conditions(try failedConditions())
+        case "step": return try stepRefusal()
         default: throw error("there is no refusal \"\(name)\"")
         }
+    }
+}
+
+extension HistoryOperation.Action {
+    /// Whether there may be something that stands in its way.
+    fileprivate var canBeRefused: Bool {
+        if case .transaction = self { true } else { !isRead }
     }
 }

@@ -88,6 +88,9 @@ struct LineReader {
         return members.remove(at: place).value
     }
 
+    /// A member that stays, nil if there is none.
+    func peek(_ name: String) -> JSONValue? { members.first { $0.name == name }?.value }
+
     func need<Value>(_ value: Value?, _ name: String) throws(HistoryError) -> Value {
         guard let value else { throw error("there is no member \"\(name)\"") }
         return value

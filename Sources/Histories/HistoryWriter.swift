@@ -61,10 +61,11 @@ extension HistoryOperation.Action {
         case .deleteRange: "delete_range"
         case .increment: "increment"
         case .batch: "batch"
+        case .transaction: "transaction"
         }
     }
 
-    fileprivate func encode(into writer: inout JSONWriter) {
+    func encode(into writer: inout JSONWriter) {
         writer.field("op", name)
         switch self {
         case .get(let key, let freshness):
@@ -96,6 +97,9 @@ extension HistoryOperation.Action {
             }
             writer.endArray()
             if createOnly { writer.field("create_only", true) }
+        case .transaction(let transaction, let isDry):
+            transaction.encode(into: &writer)
+            if isDry { writer.field("dry", true) }
         }
     }
 }
@@ -122,7 +126,7 @@ extension HistoryOperation.Condition {
 }
 
 extension KeySelection {
-    fileprivate func encode(into writer: inout JSONWriter) {
+    func encode(into writer: inout JSONWriter) {
         switch self {
         case .prefix(let prefix): writer.bytesField("prefix", prefix)
         case .range(let start, let end):
@@ -133,7 +137,7 @@ extension KeySelection {
 }
 
 extension HistoryOperation.Answer {
-    fileprivate func encode(into writer: inout JSONWriter) {
+    func encode(into writer: inout JSONWriter) {
         switch self {
         case .absent: writer.field("absent", true)
         case .found(let sighting): sighting.encode(into: &writer)
@@ -169,6 +173,9 @@ extension HistoryOperation.Answer {
                 }
             }
             writer.endArray()
+        case .transaction(let answer, let revision):
+            answer.encode(into: &writer)
+            if let revision { writer.field("revision", revision) }
         case .refused(let refusal): refusal.encode(into: &writer)
         }
     }
@@ -198,6 +205,16 @@ extension HistoryOperation.Refusal {
         case .notFound: writer.field("refused", "not_found")
         case .notAnInteger: writer.field("refused", "not_an_integer")
         case .overflow: writer.field("refused", "overflow")
+        case .conditions(let failed):
+            writer.field("refused", "conditions")
+            if !failed.isEmpty { HistoryOperation.encode(failed, into: &writer) }
+        case .step(let place, let reason):
+            writer.field("refused", "step")
+            writer.name("at")
+            writer.beginArray()
+            for index in place { writer.number(index) }
+            writer.endArray()
+            writer.field("why", reason.rawValue)
         }
     }
 }

@@ -15,7 +15,11 @@ extension NodeLoop {
     mutating func finishCoordination(
         _ plan: WritePlan, _ id: RequestID, _ outcome: Outcome, on connection: ConnectionID
     ) {
-        guard server.isWaiting(connection) else { return abandon(id) }
+        guard server.isWaiting(connection) else {
+            repeats.finish(connection)
+            return giveBack(plan, id, outcome)
+        }
+        if waitsForMore(plan, outcome, on: connection) { return }
         if case .coordinated(let told) = outcome, told.isWaiting {
             parked.insert(id, connection, plan)
             traced[connection]?.isHeld = true
@@ -41,6 +45,13 @@ extension NodeLoop {
         if let request = parked.remove(connection) { abandon(request) }
     }
 
+    /// The client is gone before it could hear what it was given.
+    private mutating func giveBack(_ plan: WritePlan, _ id: RequestID, _ outcome: Outcome) {
+        abandon(id)
+        guard plan.hold?.endsAtOnce == true, let lease = heldLease(outcome) else { return }
+        carryOutUnattended(.lease(.revoke(id: lease.id)))
+    }
+
     private mutating func abandon(_ request: RequestID) {
         guard node.replica.keyspace.coordination.row(of: request) != nil else { return }
         carryOutUnattended(.abandon(request))
@@ -54,18 +65,19 @@ extension NodeLoop {
 
     /// The thing with this row changed. A lease that is gone ends the stream that held it.
     mutating func lookAgain(at row: RowKey) {
+        tryAgain(at: row)
         guard !holds.isEmpty else { return }
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
-            guard let hold = holds[connection], row == RowKey(.lease, hold.lease) else { continue }
-            checkHold(of: connection, hold)
+        for connection in holds.connections(holding: row) {
+            if let hold = holds[connection] { checkHold(of: connection, hold) }
         }
     }
 
     /// The state was replaced by a snapshot: what was told meanwhile was not heard here.
     mutating func lookAgainAtAll() {
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+        for connection in holds.connections {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
         }
+        for row in repeats.rows { tryAgain(at: row) }
         for request in parked.requests where node.replica.keyspace.coordination.row(of: request) == nil {
             guard let (connection, plan) = parked.remove(request) else { continue }
             refuse(connection, .outcomeUnknown, plan.traits, requestID: request)
@@ -90,7 +102,11 @@ extension NodeLoop {
         guard let wish = plan.hold else { return }
         metrics.answered(connection, response.status, at: now)
         let head = api.renderHold(response)
-        guard server.beginStream(connection, head, at: now) else { return abandon(request) }
+        guard server.beginStream(connection, head, at: now) else {
+            abandon(request)
+            if wish.endsAtOnce { carryOutUnattended(.lease(.revoke(id: lease.id))) }
+            return
+        }
         server.watch(connection)
         let timeToLive = Instant.Span.milliseconds(Int(lease.terms.timeToLive))
         let end = wish.endsAtOnce ? CoordinationCommand.lease(.revoke(id: lease.id)) : nil
@@ -103,8 +119,7 @@ extension NodeLoop {
 
     /// Renews what is due, and ends what can't be known to be held any more.
     mutating func renewHolds() {
-        nextHold = .never
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+        for connection in holds.takeDue(at: now) {
             guard var hold = holds[connection] else { continue }
             if hold.isSafeUntil <= now {
                 endHold(
@@ -118,10 +133,10 @@ extension NodeLoop {
                     .coordinate(.lease(.renew(id: hold.lease, timeToLive: nil))), token: token,
                     id: requestIDs.next(at: wall), deadline: hold.isSafeUntil, on: nil)
                 hold.renewAt = now + Self.renewalInterval(hold.timeToLive)
-                holds[connection] = hold
             }
-            nextHold = min(nextHold, hold.renewAt, hold.isSafeUntil)
+            holds[connection] = hold
         }
+        nextHold = holds.nextDue()
     }
 
     /// A third of the time to live, so that two may fail; and often enough to be a sign of life.
@@ -134,8 +149,10 @@ extension NodeLoop {
         guard case .coordinated(.lease(.renewed(let lease))) = outcome else {
             return endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
         }
+        hold.timeToLive = .milliseconds(Int(lease.terms.timeToLive))
         hold.isSafeUntil = start + hold.timeToLive
         holds[connection] = hold
+        nextHold = holds.nextDue()
         let line = api.holdLine(
             lease: lease.id, renewedAt: wall, remaining: (hold.isSafeUntil - now).milliseconds)
         if !server.write(connection, line, at: now) {
@@ -144,8 +161,18 @@ extension NodeLoop {
     }
 
     private mutating func checkHold(of connection: ConnectionID, _ hold: Hold) {
-        guard node.replica.keyspace.lease(hold.lease) == nil else { return }
-        endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
+        guard let lease = node.replica.keyspace.lease(hold.lease) else {
+            return endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
+        }
+        let timeToLive = Instant.Span.milliseconds(Int(lease.terms.timeToLive))
+        guard timeToLive != hold.timeToLive else { return }
+        // It was given another time, perhaps one that is over before the next renewal.
+        var hold = hold
+        hold.timeToLive = timeToLive
+        hold.isSafeUntil = min(hold.isSafeUntil, now + timeToLive)
+        hold.renewAt = now
+        holds[connection] = hold
+        nextHold = now
     }
 
     /// Ends a stream with a problem: what it held is not held any more, or not for certain.
@@ -158,13 +185,14 @@ extension NodeLoop {
 
     /// A client is gone for which something was held.
     mutating func letGo(_ connection: ConnectionID) {
-        guard let hold = holds.removeValue(forKey: connection), let command = hold.atEnd else { return }
-        carryOutUnattended(command)
+        guard let hold = holds[connection] else { return }
+        holds[connection] = nil
+        if let command = hold.atEnd { carryOutUnattended(command) }
     }
 
     /// Ends everything that is held or waited for: the node stops.
     mutating func endHolds() {
-        for connection in holds.keys.sorted(by: { $0.slot < $1.slot }) {
+        for connection in holds.connections {
             letGo(connection)
             server.endStream(connection, api.byeLine(), at: now, into: &inbound)
         }

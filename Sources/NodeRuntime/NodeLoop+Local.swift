@@ -51,6 +51,7 @@ extension NodeLoop {
                 status.acknowledgedCount = inboxes.remove(upTo: order, alone: !andAllBefore)
             }
         case .metrics(let openMetrics):
+            metrics.note(watches)
             status.metrics = metrics.exposition(
                 openMetrics: openMetrics, status: status, server: server.counters,
                 openConnections: server.openConnections, requests: requests.count, waiters: waiters.count,

@@ -8,6 +8,7 @@ import PeerTransport
 import Platform
 import Primitives
 import Replication
+import Watches
 import Wire
 
 extension NodeLoop {
@@ -122,6 +123,8 @@ extension NodeLoop {
         streams[connection] = nil
         if !holds.isEmpty { letGo(connection) }
         if !parked.isEmpty { abandon(connection) }
+        if !repeats.isEmpty { _ = repeats.remove(connection) }
+        watches.remove(connection.number)
         traced[connection] = nil
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {
             step(.peerRequestGone(PeerRequestID(connection)))

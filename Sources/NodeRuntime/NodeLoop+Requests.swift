@@ -273,6 +273,7 @@ extension NodeLoop {
         switch api.render(read: plan, keyspace: node.replica.keyspace, context: context) {
         case .answer(let response): answer(connection, response)
         case .stream(let head, let lines): stream(connection, head, lines)
+        case .watch(let head, let request): beginWatch(connection, head, request, plan.traits)
         case .wait:
             hold(connection, .change(plan), until: start + (plan.wait ?? .zero), plan.traits)
         }
@@ -314,6 +315,7 @@ extension NodeLoop {
 
     private func readContext(_ given: AnswerContext.Consistency) -> AnswerContext {
         var context = context()
+        context.time = wall
         context.consistency = given
         if given == .stale { context.lagMilliseconds = node.replica.raft.isReady ? 0 : lagMilliseconds }
         return context
@@ -354,6 +356,7 @@ extension NodeLoop {
             case .wait: waiters.insert(waiter)
             case .answer(let response): answer(connection, response)
             case .stream(let head, let lines): stream(connection, head, lines)
+            case .watch(let head, let request): beginWatch(connection, head, request, plan.traits)
             }
         case .revision(let wanted, let plan):
             if node.replica.keyspace.revision >= wanted {

@@ -11,6 +11,7 @@ import Primitives
 import Replication
 import Store
 import Telemetry
+import Watches
 import Wire
 
 /// The node's thread and everything that it owns.
@@ -51,11 +52,16 @@ struct NodeLoop: ~Copyable {
     var waiters = Waiters()
     /// Long lists on their way, each made from one state of the store.
     var streams: [ConnectionID: RangeLines] = [:]
+    /// Streams of changes.
+    var watches: WatchTable
+    var watchEffects: [WatchEffect] = []
     var requestIDs: RequestIDs
     /// Requests that were applied and wait in the replicated state.
     var parked = ParkedRequests()
+    /// Requests that came back with nothing and wait for something.
+    var repeats = RepeatedRequests()
     /// What is held for as long as a client stays connected.
-    var holds: [ConnectionID: Hold] = [:]
+    var holds = Holds()
     /// When something that is held must be seen to.
     var nextHold = Instant.never
     /// The requests under way that have a trace.
@@ -97,7 +103,7 @@ struct NodeLoop: ~Copyable {
         // What an answer or a flush has surfaced is for the next turn.
         if !inbound.isEmpty || hasReadyStream { return .zero }
         var deadline = min(node.deadline, server.deadline)
-        deadline = min(deadline, waiters.deadline, nextHold)
+        deadline = min(deadline, waiters.deadline, nextHold, watches.deadline, repeats.deadline)
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
     }
@@ -118,11 +124,13 @@ struct NodeLoop: ~Copyable {
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()
         if nextHold <= now { renewHolds() }
+        if repeats.deadline <= now { endRepeats() }
         if node.deadline <= now { step(.timeout) }
         endTurn()
         settleWaiters()
         progressDrain()
         progressStreams()
+        progressWatches()
         server.flush(at: now, on: poller, into: &inbound)
     }
 
@@ -261,6 +269,8 @@ extension NodeLoop {
         waiters.endAll()
         settleWaiters()
         endHolds()
+        endRepeats(all: true)
+        endWatches()
         server.finishConnections(at: now)
     }
 

@@ -5,6 +5,7 @@ import HTTPServer
 import NodeCore
 import Primitives
 import Telemetry
+import Watches
 
 /// What the node counts. Belongs to the node loop; nothing here is shared.
 struct NodeMetrics {
@@ -28,6 +29,7 @@ struct NodeMetrics {
     private let unknownOutcomes: Metrics.Counter
     private let gauges: [(name: String, gauge: Metrics.Gauge)]
     private let linkFamilies: [Metrics.Family]
+    private let watches: WatchMetrics
     private var lastLeader: NodeID?
 
     /// Bytes of the log on disk.
@@ -92,6 +94,7 @@ struct NodeMetrics {
             ("parley_http_received_bytes", "Bytes read from clients and peers."),
             ("parley_http_sent_bytes", "Bytes written to clients and peers."),
         ]
+        watches = WatchMetrics(&metrics)
         var gauges: [(name: String, gauge: Metrics.Gauge)] = []
         for (name, help) in names { gauges.append((name, metrics.gauge(name, help: help))) }
         self.gauges = gauges
@@ -109,6 +112,9 @@ struct NodeMetrics {
                 labels: ["peer"]),
         ]
     }
+
+    /// Notes how the watches stand.
+    mutating func note(_ table: WatchTable) { watches.set(table, in: &metrics) }
 
     /// A request was understood; no route is one that leads nowhere.
     mutating func began(_ connection: ConnectionID, _ route: RouteID?, _ method: Method, at now: Instant) {

@@ -35,16 +35,3 @@ struct ParkedRequests {
         return request
     }
 }
-
-/// Something that is held under a lease for as long as a client stays connected, and renewed meanwhile.
-struct Hold {
-    var lease: String
-    var timeToLive: Instant.Span
-    /// What is done when the client is gone; nil: the lease's time runs out.
-    var atEnd: CoordinationCommand?
-    /// When it is renewed next.
-    var renewAt: Instant
-    /// Until when it is certain that the lease has not expired: counted from when the last renewal that was
-    /// applied had been asked for.
-    var isSafeUntil: Instant
-}

@@ -9,6 +9,7 @@ import Primitives
 import Replication
 import Store
 import WAL
+import Watches
 import Wire
 
 /// Runs one node until it is told to stop by SIGTERM or SIGINT and has handed over, or until it can't go on.
@@ -126,6 +127,7 @@ extension NodeLoop {
         spans = SeededGenerator(seed: Entropy.seed())
         inboxes = Inboxes()
         metrics = NodeMetrics()
+        watches = WatchTable(at: startedAt)
     }
 
     fileprivate var url: String { roster.ownMember.url }

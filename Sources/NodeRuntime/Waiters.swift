@@ -64,7 +64,9 @@ struct Waiters {
         switch plan.target {
         case .key(let query): byKey[query.key, default: []].append(lastID)
         case .range: ranges.insert(lastID)
-        case .history, .transaction, .leases, .claims, .request: others.insert(lastID)
+        case .history, .transaction, .leases, .request, .queues, .barriers, .watch, .difference, .compaction,
+            .claims:
+            others.insert(lastID)
         }
     }
 

@@ -128,6 +128,27 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     /// A9: the writes of a batch are carried out in the order of a set.
     case appliesInHashOrder
 
+    // MARK: Transactions
+
+    /// A3: a transaction does what it says to do then, although a condition failed.
+    case ignoresFailedConditions
+    /// A3: only the first condition of a transaction is looked at.
+    case looksAtFirstCondition
+    /// A3: of a transaction's writes the last is lost, and told as if it were done.
+    case losesLastStep
+    /// A3: when a step of a transaction can't be done, the ones before it stay.
+    case refusesHalfway
+    /// A3: each write of a transaction makes a revision of its own.
+    case splitsTransaction
+    /// A3: what a transaction says to do else is done, too.
+    case carriesOutBothBranches
+    /// A3: conditions of a nested transaction see what the steps before it have written.
+    case nestedConditionsSeeWrites
+    /// A3: reads of a transaction see the state before it, not what its own steps have written.
+    case readsMissOwnWrites
+    /// A3: a value that is not there counts as another one, so that "not equal" holds.
+    case absentValueDiffers
+
     // MARK: Disks
 
     /// D1: what was written counts as durable without a sync.

@@ -159,6 +159,7 @@ struct CheckpointContents: Sendable {
         keyspace.coordination.lastNumber = lastNumber
         keyspace.coordination.recount()
         keyspace.requests = requests
+        guard keyspace.readHistoryBounds() else { return nil }
         guard var changes = unsafe joinChanges(&keyspace) else { return nil }
         unsafe changes.sort { a, b in
             if unsafe a.revision != b.revision { return unsafe a.revision < b.revision }

@@ -30,7 +30,7 @@ public struct Item: Sendable, Equatable {
 }
 
 /// The keys from `start` up to but not including `end`, in the order of their bytes.
-public struct KeyRange: Sendable, Equatable {
+public struct KeyRange: Sendable, Hashable {
     /// The first key that may be in the range.
     public let start: [UInt8]
     /// The first key beyond the range; nil if there is none.

@@ -36,7 +36,9 @@ extension Keyspace {
                 outcome = known
             } else {
                 outcome = unsafe carryOut(command.operation, id: id)
-                if let once { rememberOutcome(outcome, of: id, once, principal: principal) }
+                if let once, !outcome.isProvisional {
+                    rememberOutcome(outcome, of: id, once, principal: principal)
+                }
             }
         } else {
             outcome = unsafe carryOut(command.operation, id: id)

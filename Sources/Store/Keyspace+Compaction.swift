@@ -20,9 +20,12 @@ extension Keyspace {
 
     private func isDue(_ changed: Revision, _ time: WallTime) -> Bool {
         let newer = revision - changed
-        if newer >= limits.maximumRevisions || historyBytes > limits.historyBytes { return true }
-        guard newer >= limits.minimumRevisions else { return false }
-        return lastTime.milliseconds - time.milliseconds >= limits.historyAge
+        if newer >= historyBounds.maximumRevisions || historyBytes > Int(clamping: historyBounds.maximumBytes)
+        {
+            return true
+        }
+        guard newer >= historyBounds.minimumRevisions else { return false }
+        return lastTime.milliseconds - time.milliseconds >= historyBounds.maximumAge
     }
 
     /// Frees what nobody can read any more once the change itself is below the compact revision: the

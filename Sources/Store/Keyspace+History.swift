@@ -25,10 +25,12 @@ public struct HistoryPage: Sendable {
 
 extension Keyspace {
     /// A key's changes, oldest first unless `descending`; `cursor` is the last revision of the page before.
+    /// What came after the revision `last` is left out.
     ///
     /// It begins with the version in force at the compact revision, if there was one.
     public func history(
-        of key: [UInt8], after cursor: Revision? = nil, limit: Int = .max, descending: Bool = false
+        of key: [UInt8], after cursor: Revision? = nil, upTo last: Revision = Revision(UInt64.max - 1),
+        limit: Int = .max, descending: Bool = false
     ) -> HistoryPage {
         guard let head = unsafe key.withUnsafeBytes({ unsafe newest($0) }) else {
             return HistoryPage(changes: [], more: false)
@@ -36,8 +38,8 @@ extension Keyspace {
         let inForce = events.version(of: head, notAfter: compactRevision)
         var low = compactRevision.rawValue + 1
         if let inForce, !inForce.isTombstone { low = inForce.modRevision.rawValue }
-        var high = UInt64.max
-        if let cursor, descending { high = cursor.rawValue }
+        var high = last.rawValue + 1
+        if let cursor, descending { high = min(high, cursor.rawValue) }
         if let cursor, !descending { low = max(low, cursor.rawValue &+ 1) }
         let (records, more) = events.versions(
             of: head, from: low, to: high, limit: limit, descending: descending)
@@ -58,12 +60,5 @@ extension Keyspace {
             guard body(change) else { break }
         }
         return .success(())
-    }
-
-    private func time(of revision: Revision) -> WallTime? {
-        guard revision > .zero else { return nil }
-        let place = events.firstPlace(after: revision.previous)
-        guard place < events.count, events[place].revision == revision else { return nil }
-        return events[place].time
     }
 }

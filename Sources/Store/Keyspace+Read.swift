@@ -99,7 +99,7 @@ extension Keyspace {
     var usualLines: Int { Prefetch.lines(Record.headCount + logicalBytes / max(1, count)) }
 
     /// Why nothing can be read at a revision, nil if something can.
-    func readError(at revision: Revision?) -> ReadError? {
+    public func readError(at revision: Revision?) -> ReadError? {
         guard let revision else { return nil }
         if revision > self.revision { return .future(current: self.revision) }
         if revision < compactRevision { return .compacted(compact: compactRevision, current: self.revision) }
@@ -125,6 +125,13 @@ extension Keyspace {
     private func scanPast(
         from start: Place, to end: Place?, at revision: Revision, descending: Bool, _ body: (Record) -> Bool
     ) {
+        unsafe scanHeads(from: start, to: end, descending: descending) { head in
+            version(of: head, at: revision).map(body) ?? true
+        }
+    }
+
+    /// Merges the newest versions of the keys that exist and the marks of those that were deleted.
+    func scanHeads(from start: Place, to end: Place?, descending: Bool, _ body: (Record) -> Bool) {
         withExtendedLifetime(self) {
             var present = unsafe SortedMap<ByKey>.Cursor(current)
             var absent = unsafe SortedMap<ByKey>.Cursor(deleted)
@@ -150,9 +157,7 @@ extension Keyspace {
                 case (let a?, let b?): isPresentNext = unsafe (Place.compare(a, b) < 0) != descending
                 }
                 let head = unsafe isPresentNext ? present.element! : absent.element!
-                let goesOn = unsafe head._withUnsafeGuaranteedRef { head in
-                    version(of: head, at: revision).map(body) ?? true
-                }
+                let goesOn = unsafe head._withUnsafeGuaranteedRef { body($0) }
                 guard goesOn else { return }
                 if isPresentNext {
                     if descending { unsafe present.previous() } else { unsafe present.next() }

@@ -31,11 +31,24 @@ extension Keyspace {
         guard case .transaction(let succeeded, let failed, let nodes) = root else {
             return .refused(.malformedCommand)
         }
+        if isPlanted(.carriesOutBothBranches), succeeded {
+            let taken = choice.steps.compactMap(\.written)
+            choice.steps += (transaction.otherwise ?? []).filter { step in
+                step.written.map { range in !taken.contains { $0.overlaps(range) } } ?? false
+            }
+        }
         if !succeeded, transaction.otherwise == nil {
             return .refused(.transaction(.conditionsFailed(failed)))
         }
         for (step, place) in zip(choice.steps, choice.places) {
+            if isPlanted(.refusesHalfway), refusal(of: step) != nil {
+                var done: [TransactionOutcome.Result?] = Array(repeating: nil, count: choice.steps.count)
+                write(Array(choice.steps.prefix { refusal(of: $0) == nil }), into: &done)
+            }
             if let refusal = refusal(of: step) { return .refused(.transaction(.step(at: place, refusal))) }
+        }
+        if let (place, refusal) = queueRefusal(of: choice.steps) {
+            return .refused(.transaction(.step(at: choice.places[place], refusal)))
         }
         var results = [TransactionOutcome.Result?](repeating: nil, count: choice.steps.count)
         guard read(choice.steps, into: &results) else { return .refused(.transaction(.tooMuchRead)) }
@@ -50,13 +63,15 @@ extension Keyspace {
 
     private func choose(_ transaction: Transaction, at place: [Int], _ choice: inout Choice) -> Choice.Node {
         let failed = transaction.conditions.indices.compactMap { index in
-            failure(of: transaction.conditions[index], at: index)
+            isPlanted(.ignoresFailedConditions) || (isPlanted(.looksAtFirstCondition) && index > 0)
+                ? nil : failure(of: transaction.conditions[index], at: index)
         }
         let branch = failed.isEmpty ? transaction.then : transaction.otherwise ?? []
         var nodes: [Choice.Node] = []
         for (index, step) in branch.enumerated() {
             if case .transaction(let nested) = step {
-                nodes.append(choose(nested, at: place + [index], &choice))
+                let state = isPlanted(.nestedConditionsSeeWrites) ? after(choice.steps) : self
+                nodes.append(state.choose(nested, at: place + [index], &choice))
             } else {
                 nodes.append(.step(choice.steps.count))
                 choice.steps.append(step)
@@ -79,7 +94,9 @@ extension Keyspace {
         let holds: Bool
         switch condition {
         case .value(_, let comparison, let value):
-            holds = row.map { comparison.holds([UInt8]($0.value), value) } ?? false
+            holds =
+                row.map { comparison.holds([UInt8]($0.value), value) }
+                ?? (isPlanted(.absentValueDiffers) && comparison == .notEqual)
         case .revision(_, let comparison, let number):
             found = row?.modRevision.rawValue ?? 0
             holds = comparison.holds(found ?? 0, number)
@@ -93,6 +110,16 @@ extension Keyspace {
         }
         return holds
             ? nil : FailedCondition(index: index, found: found, revision: row?.modRevision.rawValue ?? 0)
+    }
+
+    /// The state after some steps.
+    private func after(_ steps: [Transaction.Step]) -> Keyspace {
+        var state = self
+        var isChanged = false
+        for step in steps where step.written != nil {
+            _ = state.carryOut(step, base: revision, &isChanged)
+        }
+        return state
     }
 
     // MARK: - Steps
@@ -114,7 +141,8 @@ extension Keyspace {
         var isChanged = false
         let needsCopy = steps.contains { step in
             if step.written != nil { hasWritten = true }
-            return hasWritten && step.written == nil
+            return hasWritten && step.written == nil && !step.isAboutQueue
+                && !isPlanted(.readsMissOwnWrites)
         }
         var left = Transaction.readBytes
         for place in steps.indices {
@@ -127,6 +155,7 @@ extension Keyspace {
                 guard case .success(let page) = scratch.range(range, limit: limit) else { return false }
                 left -= page.rows.reduce(0) { $0 + $1.key.count + $1.valueCount }
                 if left >= 0 { results[place] = .items(page.items, more: page.more) }
+            case .enqueue, .acknowledge: break
             default:
                 if needsCopy { _ = scratch.carryOut(steps[place], base: revision, &isChanged) }
             }
@@ -143,8 +172,15 @@ extension Keyspace {
         var isChanged = false
         let writes = steps.indices.compactMap { place in steps[place].written.map { (place, $0.start) } }
         for (place, _) in writes.sorted(by: { $0.1.lexicographicallyPrecedes($1.1) }) {
+            if isPlanted(.losesLastStep), writes.count > 1, place == writes[writes.count - 1].0 {
+                var lost = self
+                results[place] = .wrote(lost.carryOut(steps[place], base: base, &isChanged))
+                continue
+            }
+            let base = isPlanted(.splitsTransaction) ? revision : base
             results[place] = .wrote(carryOut(steps[place], base: base, &isChanged))
         }
+        carryOutQueues(steps, into: &results)
         // Each that changed something has told the same revision.
         for place in steps.indices {
             guard case .wrote(.deleted(0, _, _)) = results[place] else { continue }
@@ -177,7 +213,7 @@ extension Keyspace {
             }
         case .increment(let key, let by):
             outcome = unsafe key.withUnsafeBytes { unsafe increment($0, by: by) }
-        case .get, .list, .transaction: preconditionFailure("no write: \(step)")
+        case .get, .list, .transaction, .enqueue, .acknowledge: preconditionFailure("no write: \(step)")
         }
         if revision > base { isChanged = true }
         revision = isChanged ? base.next : base

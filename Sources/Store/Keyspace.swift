@@ -21,8 +21,10 @@ public struct Keyspace: Sendable {
     public internal(set) var historyCount = 0
     /// About the bytes that superseded versions and marks of deletion cost.
     public internal(set) var historyBytes = 0
-    /// How history is bounded.
+    /// How history is bounded, and how fast it is freed.
     public let limits: Limits
+    /// How history is bounded now: what was chosen last, or else what ``limits`` say.
+    public internal(set) var historyBounds: HistoryBounds
 
     /// The current version of each key.
     var current: SortedMap<ByKey>
@@ -45,6 +47,7 @@ public struct Keyspace: Sendable {
     /// An empty store whose trees have small nodes, for tests.
     init(limits: Limits, leafCapacity: Int, innerCapacity: Int) {
         self.limits = limits
+        historyBounds = HistoryBounds(limits)
         current = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
         deleted = SortedMap(leafCapacity: leafCapacity, innerCapacity: innerCapacity)
         coordination = Coordination(leafCapacity: leafCapacity, innerCapacity: innerCapacity)

@@ -28,7 +28,7 @@ public struct Limits: Sendable, Equatable {
     public static let leaseIDBytes = 100
     /// No key under a lease is longer than this, in bytes: the row that tells it holds the lease's id too.
     public static let leasedKeyBytes = keyBytes - leaseIDBytes - 2
-    /// No name of a lock, an election or a semaphore is longer than this, in bytes, nor that of its holder.
+    /// No name of a lock, a queue and the like, and none of who uses them, is longer, in bytes.
     public static let nameBytes = 255
     /// What a leader tells is no longer than this, in bytes.
     public static let claimValueBytes = 4_096

@@ -5,7 +5,8 @@ import Primitives
 //   transaction: count of conditions, conditions, count of steps, steps, bool "else", [count of steps, steps]
 //   condition:   kind (1 value, 2 revision, 3 create revision, 4 version, 5 count), comparison,
 //                key or range (as in a deletion of a range), value (sized) or number (varint)
-//   step:        kind (1 put, 2 delete, 3 delete range, 4 increment, 5 get, 6 list, 7 transaction), fields
+//   step:        kind (1 put, 2 delete, 3 delete range, 4 increment, 5 get, 6 list, 7 transaction,
+//                8 enqueue, 9 acknowledge), fields
 
 /// What is left of the limits while a transaction is read.
 private struct Budget {
@@ -31,7 +32,7 @@ extension Transaction {
             switch step {
             case .transaction(let nested): if !nested.fits(&budget) { return false }
             case .list(_, let limit): if limit < 1 || limit > Transaction.listCount { return false }
-            case .put, .delete, .deleteRange, .increment, .get: break
+            case .put, .delete, .deleteRange, .increment, .get, .enqueue, .acknowledge: break
             }
         }
         budget.depth += 1
@@ -46,7 +47,8 @@ extension Transaction {
             switch step {
             case .put(let key, let value, _): sum + key.count + value.count + 16
             case .transaction(let nested): sum + nested.payloadCount
-            case .delete, .deleteRange, .increment, .get, .list: sum + 64
+            case .enqueue(_, let message): sum + message.body.count + 64
+            case .delete, .deleteRange, .increment, .get, .list, .acknowledge: sum + 64
             }
         }
     }
@@ -100,7 +102,8 @@ extension Transaction {
     private static func step(
         _ reader: inout RawReader, _ budget: inout Budget
     ) throws(ByteReaderError) -> Step {
-        switch try unsafe reader.byte() {
+        let kind = try unsafe reader.byte()
+        switch kind {
         case 1:
             let key = try unsafe reader.key()
             let value = try unsafe [UInt8](reader.sized(upTo: Limits.valueBytes))
@@ -119,6 +122,15 @@ extension Transaction {
             guard limit > 0 else { throw .malformed }
             return .list(range, limit: limit)
         case 7: return .transaction(try unsafe read(&reader, &budget))
+        case 8, 9:
+            var rest = unsafe ByteReader([UInt8](try reader.sized(upTo: Limits.messageBytes + 1024)))
+            let queue = try rest.name()
+            let step: Step =
+                kind == 8
+                ? .enqueue(queue: queue, try NewMessage(reading: &rest))
+                : .acknowledge(queue: queue, try Receipt(reading: &rest))
+            try rest.expectEnd()
+            return step
         default: throw .malformed
         }
     }
@@ -153,6 +165,18 @@ extension Transaction.Step {
         case .transaction(let nested):
             writer.byte(7)
             nested.encode(into: &writer)
+        case .enqueue(let queue, let message):
+            var rest = ByteWriter(capacity: message.body.count + 64)
+            rest.string(queue)
+            message.encode(into: &rest)
+            writer.byte(8)
+            writer.sized(rest.bytes)
+        case .acknowledge(let queue, let receipt):
+            var rest = ByteWriter()
+            rest.string(queue)
+            receipt.encode(into: &rest)
+            writer.byte(9)
+            writer.sized(rest.bytes)
         }
     }
 }

@@ -73,13 +73,17 @@ public struct Transaction: Sendable, Equatable {
         case list(KeyRange, limit: Int)
         /// Goes on with the steps that the conditions of another transaction choose.
         case transaction(Transaction)
+        /// Adds a message to a queue.
+        case enqueue(queue: String, NewMessage)
+        /// A message was dealt with.
+        case acknowledge(queue: String, Receipt)
 
         /// The keys that the step writes, nil if it writes none by itself.
         var written: KeyRange? {
             switch self {
             case .put(let key, _, _), .delete(let key, _), .increment(let key, _): .only(key)
             case .deleteRange(let range): range
-            case .get, .list, .transaction: nil
+            case .get, .list, .transaction, .enqueue, .acknowledge: nil
             }
         }
     }
@@ -99,7 +103,7 @@ public struct Transaction: Sendable, Equatable {
         (then + (otherwise ?? [])).allSatisfy { step in
             switch step {
             case .get, .list: true
-            case .put, .delete, .deleteRange, .increment: false
+            case .put, .delete, .deleteRange, .increment, .enqueue, .acknowledge: false
             case .transaction(let nested): nested.isReadOnly
             }
         }
@@ -214,4 +218,8 @@ public enum StepRefusal: Sendable, Equatable {
     case notAnInteger
     /// The sum does not fit an `Int64`.
     case overflow
+    /// What is asked of a queue can't be done.
+    case queue(QueueRefusal)
+    /// There is no room for more messages in the store.
+    case full
 }

@@ -33,7 +33,12 @@ struct Parley: ParsableCommand {
             CommandGroup(name: "Nodes", subcommands: [Serve.self, Dev.self]),
             CommandGroup(
                 name: "Keys and values",
-                subcommands: [Put.self, Get.self, Delete.self, List.self, TransactionCommand.self]),
+                subcommands: [
+                    Put.self, Get.self, Delete.self, List.self, Diff.self, TransactionCommand.self,
+                    Watch.self,
+                ]),
+            CommandGroup(
+                name: "Coordination", subcommands: [LeaseCommands.self, QueueVerb.self, BarrierVerb.self]),
             CommandGroup(
                 name: "Cluster",
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),

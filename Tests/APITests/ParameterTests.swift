@@ -31,7 +31,7 @@ import Testing
         #expect(immediate(.put, "/kv/a?prevRevison=3", body: "x")?.code == "unknown_parameter")
     }
 
-    @Test(arguments: ["ttl=30s", "lease=l-1", "keep_lease", "fence=lock:3", "hold"])
+    @Test(arguments: ["fence=lock:3", "watch", "snapshot"])
     func `of later versions are refused by name, never ignored`(_ parameter: String) throws {
         let response = try #require(immediate(.put, "/kv/a?\(parameter)", body: "x"))
         #expect(response.status == 501)

@@ -27,7 +27,9 @@ import Testing
             // The id that problems tell is the first request's too.
             #expect(again.json["key"] == first.json["key"] && again.json["code"] == first.json["code"])
             if first.status < 400 { #expect(again.body == first.body, "\(target)") }
-            #expect(again.fieldText("Idempotent-Replayed") == "true" && first.fieldText("Idempotent-Replayed") == nil)
+            #expect(
+                again.fieldText("Idempotent-Replayed") == "true"
+                    && first.fieldText("Idempotent-Replayed") == nil)
             let other = try fixture.answer(.put, "/kv/else", fields, body: "x")
             #expect(other.status == 422 && other.code == "idempotency_key_reused")
         }

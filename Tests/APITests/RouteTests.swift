@@ -15,7 +15,7 @@ import Testing
         (.get, "/members/a/b", 404, "no_such_route"),
         (.get, "/v1/kv/a", 404, "no_such_route"),
         (.get, "/%6bv/a", 404, "no_such_route"),
-        (.get, "/leases", 404, "no_such_route"),
+        (.get, "/leases/a/b", 404, "no_such_route"),
         (.get, "/txn", 405, "method_not_allowed"),
         (.get, "/help/nothing", 404, "no_such_route"),
         (.get, "/problems/nothing", 404, "no_such_route"),

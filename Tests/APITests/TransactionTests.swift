@@ -125,7 +125,7 @@ import Testing
         #expect(unknown.code == "unknown_parameter" && unknown.json["nearest"]?.string == "put")
         #expect(unknown.json["parameter"]?.string == "then[0].putt")
         for body in [
-            #"{"then":[{"put":{"key":"a","value":"1","ttl":"3s"}}]}"#, #"{"then":[{"enqueue":{}}]}"#,
+            #"{"then":[{"put":{"key":"a","value":"1","ttl":"3s"}}]}"#,
             #"{"if":[{"lock":"l","token":1}],"then":[]}"#, #"{"if":[{"key":"a","lease":"x"}],"then":[]}"#,
         ] {
             #expect(immediate(.post, "/txn", body: body)?.status == 501, "\(body)")

@@ -166,7 +166,7 @@ private func judge(
                 #expect(values.insert(value).inserted, "a value comes twice")
             case .delete: key = "delete"
             case .increment: key = "increment"
-            case .deleteRange, .batch: key = "odd"
+            case .deleteRange, .batch, .transaction: key = "odd"
             }
             counts[key, default: 0] += 1
             // As if the cluster had answered every read.

@@ -48,6 +48,14 @@ private func serve(
         (["check", "--operations", "1000001"], "--operations"), (["check", "--keys", "0"], "--keys"),
         (["check", "--history", "f", "--out", "g"], "--out"),
         (["check", "--history", "/no/such/file"], "/no/such/file"),
+        (["put", "k", "v", "--ttl", "1s", "--lease", "a"], "--ttl"),
+        (["put", "k", "v", "--keep-lease", "--lease", "a"], "--keep-lease"),
+        (["lease", "grant"], "--ttl"), (["lease", "renew"], "<id>"),
+        (["lease", "hold", "--ttl", "soon"], "--ttl"),
+        (["lease", "dance"], "dance"),
+        (["queue", "send", "mail"], "<message>"), (["queue", "receive", "q", "--wait", "soon"], "--wait"),
+        (["queue", "dance"], "dance"), (["barrier", "arrive", "b"], "--member"),
+        (["barrier", "set", "b"], "--parties"), (["barrier", "set", "b", "--parties", "x"], "--parties"),
     ])
     func `wrong usage is one line that names what is wrong, and exit code 2`(
         arguments: [String], name: String

@@ -33,6 +33,9 @@ same "leader --json" "n$(leader)" "$("$PARLEY_BIN" leader --json | jq -r .name)"
 check "delete" "$PARLEY_BIN" delete greeting
 same "txn" true "$("$PARLEY_BIN" txn '{"if":[{"key":"greeting","absent":true}],"then":[{"put":{"key":"greeting","value":"hi"}}]}' | jq .succeeded)"
 code=0; "$PARLEY_BIN" txn '{"if":[{"key":"greeting","absent":true}],"then":[]}' >/dev/null 2>&1 || code=$?; same "exit code of guards that do not hold" 4 "$code"
+same "watch" "put	watched	x" "$("$PARLEY_BIN" put watched x >/dev/null; "$PARLEY_BIN" watch --key watched --from 1 --max 1 | cut -f 2-)"
+refused 2 'exclude' watch --key a --prefix b
+refused 1 'compacted' watch --key watched --from 1 --endpoints "$(curl -s -X POST "$(url 1)/compact?keep=0" >/dev/null; url 1)"
 
 before=$(leader)
 check "transfer" "$PARLEY_BIN" transfer

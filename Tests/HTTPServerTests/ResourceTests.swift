@@ -5,8 +5,6 @@ import Platform
 import Primitives
 import Testing
 
-@testable import struct HTTPServer.DeadlineWheel
-
 @Suite(.serialized, .timeLimit(.minutes(1))) struct ResourceTests {
     @Test func `idle connections cost nothing and are closed in time`() throws {
         var limits = Limits()

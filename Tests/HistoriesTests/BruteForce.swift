@@ -35,7 +35,7 @@ struct BruteForce {
         }
         self.mode = mode
         isExclusive = history.isExclusive
-        highest = (operations.flatMap(\.allRevisions) + operations.compactMap(\.action.named)).max() ?? 1
+        highest = (operations.flatMap(\.allRevisions) + operations.flatMap(\.action.named)).max() ?? 1
         isDone = operations.map { _ in false }
     }
 
@@ -145,9 +145,12 @@ extension HistoryOperation {
         case .written, .incremented: true
         case .deleted(let count, _): count > 0
         case .batch(let results): results.contains { $0 != .exists }
+        case .transaction(let answer, _): !isDry && answer.changes
         default: false
         }
     }
+
+    private var isDry: Bool { if case .transaction(_, dry: true) = action { true } else { false } }
 
     /// The revision at which it must stand.
     var pinned: UInt64? {
@@ -169,11 +172,12 @@ extension HistoryOperation {
 }
 
 extension HistoryOperation.Action {
-    /// The revision that its condition names.
-    var named: UInt64? {
+    /// The revisions that its conditions name.
+    var named: [UInt64] {
         switch self {
-        case .put(_, _, .revision(let revision)), .delete(_, .revision(let revision), _): revision.rawValue
-        default: nil
+        case .put(_, _, .revision(let revision)), .delete(_, .revision(let revision), _): [revision.rawValue]
+        case .transaction(let transaction, _): transaction.namedRevisions
+        default: []
         }
     }
 
@@ -201,6 +205,8 @@ extension HistoryOperation.Answer {
         case .batch(let results):
             for case .written(let revision?) in results { return revision.rawValue }
             return nil
+        case .transaction(let answer, let revision):
+            return revision?.rawValue ?? answer.results.lazy.compactMap(\.made).first
         default: return nil
         }
     }
@@ -220,7 +226,10 @@ extension HistoryOperation.Answer {
         case .batch(let results):
             results.map { if case .written(let revision) = $0 { revision?.rawValue } else { nil } }
         case .refused(.condition(.revision(let revision))): [revision.rawValue]
+        case .refused(.conditions(let failed)): failed.map(\.revision)
         case .refused: []
+        case .transaction(let answer, let revision):
+            [revision?.rawValue] + answer.failed.map(\.revision) + answer.results.flatMap(\.revisions)
         }
     }
 
@@ -239,7 +248,12 @@ extension HistoryOperation.Answer {
         case .incremented(let sum, _, let version): .incremented(sum, version: version)
         case .batch(let results): .batch(results.map { $0 == .exists ? .exists : .written(nil) })
         case .refused(.condition(.revision)): .refused(.condition(.untold))
+        case .refused(.conditions): .refused(.conditions([]))
         case .refused: self
+        case .transaction(let answer, _):
+            .transaction(
+                HistoryOperation.TransactionAnswer(
+                    succeeded: answer.succeeded, results: answer.results.map(\.withoutRevisions)))
         }
     }
 }

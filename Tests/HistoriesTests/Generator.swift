@@ -19,6 +19,8 @@ struct Generator {
         var usesRanges = true
         var usesBatches = true
         var usesIncrements = true
+        /// Of 100 operations: how many are transactions.
+        var transactions = 0
         /// Whether conditions name values instead of revisions, and nothing tells revisions.
         var isRegister = false
         /// Whether values are never written twice.
@@ -136,6 +138,7 @@ struct Generator {
         switch answer {
         case .written, .incremented, .batch, .refused: seen = nil
         case .deleted(let count, _): if count > 0 { seen = nil }
+        case .transaction: if answer.hasMade, !actions[operation].isRead { seen = nil }
         case .absent, .found, .items: break
         }
         recorder.finish(operation, .ok(answer, at: seen), at: time)
@@ -161,6 +164,11 @@ struct Generator {
     }
 
     private mutating func action(_ client: Client) -> HistoryOperation.Action {
+        if options.transactions > 0, chance(options.transactions) {
+            var draw = TransactionDraw(options: options, random: random, values: values)
+            defer { (random, values) = (draw.random, draw.values) }
+            return draw.action(revision: store.revision)
+        }
         let key = Array("k\(random.next(below: UInt64(options.keys)))".utf8)
         var freshness: HistoryOperation.Freshness = chance(options.stale) ? .stale : .linearizable
         if options.past > 0, !options.isRegister, chance(options.past) {
@@ -229,6 +237,11 @@ extension HistoryOperation.Answer {
                 })
         case .written: .written()
         case .incremented(let sum, _, _): .incremented(sum)
+        case .transaction(let answer, let revision):
+            .transaction(
+                HistoryOperation.TransactionAnswer(
+                    succeeded: answer.succeeded, results: answer.results.map(\.withoutVersions)),
+                revision: revision)
         default: self
         }
     }

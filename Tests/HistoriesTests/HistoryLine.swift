@@ -141,6 +141,7 @@ struct HistoryLine {
             return .ok(.items(items), at: details.seen)
         case .batch:
             return .ok(.batch(pairs.map { $0.value == "x" ? .exists : .written(details.revision) }))
+        case .transaction: preconditionFailure("no verb makes a transaction")
         }
     }
 }

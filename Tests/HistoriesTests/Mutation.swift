@@ -97,9 +97,49 @@ enum Mutation {
                 sum + Int64(random.next(below: 3)) - 1, revision: mutated(revision, &random), version: version
             )
         case .batch(let results): return .batch(results.reversed())
+        case .transaction(let answer, let revision): return mutated(answer, revision, &random)
+        case .refused(.conditions(var failed)):
+            guard !failed.isEmpty else { return answer }
+            let place = Int(random.next(below: UInt64(failed.count)))
+            mutate(&failed[place], &random)
+            return .refused(.conditions(failed))
         case .refused(.condition):
             return random.next(below: 2) == 0 ? .refused(.condition(.untold)) : .refused(.condition(.absent))
         case .refused: return answer
+        }
+    }
+}
+
+extension Mutation {
+    private static func mutated(
+        _ answer: HistoryOperation.TransactionAnswer, _ revision: Revision?, _ random: inout SeededGenerator
+    ) -> HistoryOperation.Answer {
+        var answer = answer
+        switch random.next(below: 8) {
+        case 0: answer.succeeded.toggle()
+        case 1: return .transaction(answer, revision: mutated(revision, &random))
+        case 2 where !answer.failed.isEmpty:
+            mutate(&answer.failed[Int(random.next(below: UInt64(answer.failed.count)))], &random)
+        case 3: answer.results.reverse()
+        case 4:
+            answer.failed = []
+            return .transaction(answer, revision: nil)
+        default:
+            guard !answer.results.isEmpty else { break }
+            let place = Int(random.next(below: UInt64(answer.results.count)))
+            answer.results[place] = mutated(answer.results[place], &random)
+        }
+        return .transaction(answer, revision: revision)
+    }
+
+    private static func mutate(
+        _ failed: inout HistoryOperation.FailedCondition, _ random: inout SeededGenerator
+    ) {
+        switch random.next(below: 4) {
+        case 0: failed.found = failed.found.map { $0 + 1 }
+        case 1: failed.revision = failed.revision.map { $0 == 0 ? 2 : $0 - 1 }
+        case 2: failed.found = nil
+        default: failed.revision = nil
         }
     }
 }
@@ -114,6 +154,7 @@ extension HistoryOperation.Action {
         case .deleteRange: "delete range"
         case .increment: "increment"
         case .batch: "batch"
+        case .transaction: "transaction"
         }
     }
 }

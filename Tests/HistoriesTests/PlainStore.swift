@@ -46,6 +46,12 @@ struct PlainStore: Equatable {
             return .deleted(keys.count, revision: Revision(next))
         case .increment(let key, let by): return increment(key, by, next)
         case .batch(let puts, let createOnly): return batch(puts, createOnly, next)
+        case .transaction(let transaction, let isDry):
+            var after = self
+            let answer = after.carryOut(transaction, at: next)
+            if isDry { return answer.known(through: revision) }
+            if case .transaction = answer { self = after }
+            return answer
         }
     }
 
@@ -137,6 +143,10 @@ extension HistoryOperation.Answer {
                     default: false
                     }
                 }
+        case (.transaction(let told, let revision), .transaction(let actual, let r)):
+            return same(revision, r) && told.fits(actual)
+        case (.refused(.conditions(let told)), .refused(.conditions(let actual))):
+            return told.fit(actual)
         case (.refused(.condition(.untold)), .refused(.condition)): return true
         case (.refused(let told), .refused(let actual)): return told == actual
         default: return false

@@ -244,7 +244,7 @@ extension Transaction.Step {
                         $0.lexicographicallyPrecedes($1)
                     }
                     read.append(keys.prefix(limit).map { string($0) }.joined(separator: ","))
-                case .transaction: break
+                case .transaction, .enqueue, .acknowledge: break
                 }
             }
             revision = before.revision + (isChanged ? 1 : 0)

@@ -30,10 +30,11 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "HTTPServer": (["Primitives", "HTTP", "Platform"], ["Glibc"]),
         "PeerTransport": (["Primitives", "Platform", "Curl"], ["Synchronization"]),
         "Client": (["Primitives", "JSON", "Curl"], []),
-        "API": (["Primitives", "JSON", "HTTP", "Store", "COpenAPI"], []),
+        "Watches": (["Primitives", "JSON", "Store"], []),
     ],
     [
-        "Wire": (["Primitives", "JSON", "Consensus", "Replication"], [])
+        "API": (["Primitives", "JSON", "HTTP", "Store", "Watches", "COpenAPI"], []),
+        "Wire": (["Primitives", "JSON", "Consensus", "Replication"], []),
     ],
     [
         "NodeCore": (["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"], []),
@@ -41,14 +42,17 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
     ],
     [
         "Simulator": (
-            ["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories"], []
+            [
+                "Primitives", "Consensus", "Store", "WAL", "Replication", "Wire", "NodeCore", "Histories",
+                "Watches",
+            ], []
         )
     ],
     [
         "NodeRuntime": (
             [
                 "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication", "NodeCore",
-                "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API",
+                "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API", "Watches",
             ], ["Glibc"]
         )
     ],

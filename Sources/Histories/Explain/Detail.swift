@@ -23,7 +23,7 @@ extension HistoryOperation {
             case .delete(let key, .revision, let mustExist):
                 if isRefused { return nil }
                 weaker.action = .delete(key, mustExist: mustExist)
-            case .get, .list, .put, .delete, .deleteRange, .increment, .batch: break
+            case .get, .list, .put, .delete, .deleteRange, .increment, .batch, .transaction: break
             }
         }
         if case .ok(let answer, let seen) = outcome {
@@ -51,7 +51,7 @@ extension HistoryOperation.Answer {
         case .incremented(let sum, let revision, _):
             return .incremented(sum, revision: keepsRevisions ? revision : nil)
         case .refused(.condition(.revision)) where !keepsRevisions: return .refused(.condition(.untold))
-        case .absent, .deleted, .batch, .refused: return self
+        case .absent, .deleted, .batch, .transaction, .refused: return self
         }
     }
 }

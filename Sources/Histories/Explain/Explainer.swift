@@ -162,7 +162,7 @@ struct Explainer {
             guard case .ok(let answer, _) = culprit.outcome else { return [] }
             if case .refused = answer { return [("done", culprit.action.plainSuccess)] }
             return [("a refusal", .refused(.condition(.untold)))]
-        case .list, .deleteRange, .increment, .batch: return []
+        case .list, .deleteRange, .increment, .batch, .transaction: return []
         }
     }
 }
@@ -179,6 +179,10 @@ extension HistoryOperation {
         switch (action, outcome) {
         case (.put(key, let value, _), _): return [value]
         case (.batch(let puts, _), _): return puts.filter { $0.key == key }.map(\.value)
+        case (.transaction(let transaction, _), _):
+            return transaction.allSteps.compactMap { step in
+                if case .put(key, let value) = step { value } else { nil }
+            }
         case (.increment(key, _), .ok(.incremented(let sum, _, _), _)): return [Array(String(sum).utf8)]
         default: return []
         }

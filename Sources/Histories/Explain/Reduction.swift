@@ -238,15 +238,24 @@ extension HistoryOperation {
         switch action {
         case .put(_, let value, _): values.append(value)
         case .batch(let puts, _): values += puts.map(\.value)
+        case .transaction(let transaction, _):
+            for case .put(_, let value) in transaction.allSteps { values.append(value) }
         case .get, .list, .delete, .deleteRange, .increment: break
         }
         guard case .ok(let answer, _) = outcome else { return values }
-        switch answer {
-        case .found(let sighting): if let value = sighting.value { values.append(value) }
-        case .items(let items): values += items.compactMap(\.sighting.value)
-        case .incremented(let sum, _, _): values.append(Array(String(sum).utf8))
-        case .absent, .written, .deleted, .batch, .refused: break
+        return values + answer.values
+    }
+}
+
+extension HistoryOperation.Answer {
+    /// The values that it tells.
+    fileprivate var values: [[UInt8]] {
+        switch self {
+        case .found(let sighting): sighting.value.map { [$0] } ?? []
+        case .items(let items): items.compactMap(\.sighting.value)
+        case .incremented(let sum, _, _): [Array(String(sum).utf8)]
+        case .transaction(let answer, _): answer.allResults.flatMap(\.values)
+        case .absent, .written, .deleted, .batch, .refused: []
         }
-        return values
     }
 }

@@ -41,6 +41,7 @@ extension HistoryOperation {
         case .batch(let puts, let createOnly):
             (createOnly ? "create " : "put ")
                 + puts.map { "\(readable($0.key)) = \(quoted($0.value))" }.joined(separator: ", ")
+        case .transaction(let transaction, let isDry): (isDry ? "what if: " : "") + transaction.words
         }
     }
 
@@ -112,8 +113,77 @@ extension HistoryOperation.Answer {
         case .refused(.notFound): return "refused: there is no such key"
         case .refused(.notAnInteger): return "refused: it is no number"
         case .refused(.overflow): return "refused: the sum is too large"
+        case .refused(.conditions(let failed)):
+            return "refused: " + failed.words(or: "conditions do not hold")
+        case .refused(.step(let place, .notAnInteger)):
+            return "refused: at step \(place.words) it is no number"
+        case .refused(.step(let place, .overflow)):
+            return "refused: at step \(place.words) the sum is too large"
+        case .transaction(let answer, let revision):
+            return answer.words + details([revision.map { "revision \($0)" }])
         }
     }
+}
+
+extension HistoryOperation.Transaction {
+    /// It in words, as in `if a = "1" then [put a = "2"] else [get a]`.
+    public var words: String {
+        let asked = conditions.isEmpty ? "" : "if " + conditions.map(\.words).joined(separator: ", ") + " "
+        return asked + "then [" + then.map(\.words).joined(separator: "; ") + "]"
+            + (otherwise.map { " else [" + $0.map(\.words).joined(separator: "; ") + "]" } ?? "")
+    }
+}
+
+extension HistoryOperation.TransactionAnswer {
+    /// It in words, as in `[done (version 2); "1"]`.
+    public var words: String {
+        (succeeded ? "" : failed.words(or: "conditions do not hold") + ": ")
+            + "[" + results.map(\.words).joined(separator: "; ") + "]"
+    }
+}
+
+extension HistoryOperation.Transaction.Condition {
+    fileprivate var words: String {
+        switch self {
+        case .value(let key, let relation, let value):
+            "\(readable(key)) \(relation.rawValue) \(quoted(value))"
+        case .number(let key, let property, let relation, let number):
+            "\(property.rawValue) of \(readable(key)) \(relation.rawValue) \(number)"
+        case .count(let selection, let relation, let number):
+            "count of \(selection.words) \(relation.rawValue) \(number)"
+        }
+    }
+}
+
+extension HistoryOperation.Transaction.Step {
+    fileprivate var words: String {
+        switch self {
+        case .put(let key, let value): "put \(readable(key)) = \(quoted(value))"
+        case .delete(let key): "delete \(readable(key))"
+        case .deleteRange(let selection): "delete all of \(selection.words)"
+        case .increment(let key, let by): "add \(by) to \(readable(key))"
+        case .get(let key): "get \(readable(key))"
+        case .list(let selection, let limit): "list \(limit) of \(selection.words)"
+        case .transaction(let nested): nested.words
+        }
+    }
+}
+
+extension [HistoryOperation.FailedCondition] {
+    /// Which they are, or something else if they were not told.
+    fileprivate func words(or other: String) -> String {
+        if isEmpty { return other }
+        return map { failed in
+            "condition \(failed.index) does not hold"
+                + details([
+                    failed.found.map { "found \($0)" }, failed.revision.map { "at revision \($0)" },
+                ])
+        }.joined(separator: ", ")
+    }
+}
+
+extension [Int] {
+    fileprivate var words: String { map(String.init).joined(separator: ".") }
 }
 
 extension HistoryOperation.Sighting {

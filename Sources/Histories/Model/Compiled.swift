@@ -9,8 +9,11 @@ struct Compiled {
     /// By key.
     let traits: [KeyTraits]
     /// By operation, ascending by key: what it asked of each key and was told. Empty for what says nothing:
-    /// reads without an answer, and what was labelled as not applied.
+    /// reads without an answer, and what was labelled as not applied. Of a transaction of unknown outcome it
+    /// is all that it may do, of which several may be to one key.
     let parts: [[KeyPart]]
+    /// Transactions as a whole, by operation; none if only some keys are looked at.
+    let transactions: [Int: ExactTransaction]
 
     /// Takes a history apart; with `only` nothing but these keys is looked at.
     init(_ history: History, only: Set<[UInt8]>? = nil) {
@@ -18,6 +21,14 @@ struct Compiled {
         compiler.survey()
         self.history = history
         parts = history.operations.map { compiler.parts(of: $0) }
+        var transactions: [Int: ExactTransaction] = [:]
+        if only == nil {
+            for (index, operation) in history.operations.enumerated()
+            where !parts[index].isEmpty || operation.isAnswered {
+                transactions[index] = compiler.exact(operation)
+            }
+        }
+        self.transactions = transactions
         keys = compiler.keys
         values = compiler.values
         traits = compiler.traits
@@ -53,17 +64,19 @@ struct Compiled {
 }
 
 /// Collects what must be known of all operations before any can be taken apart.
-private struct Compiler {
+struct Compiler {
     let history: History
     let keys: [[UInt8]]
     var values = ValueTable()
     var traits: [KeyTraits]
-    private let places: [[UInt8]: Int]
+    let places: [[UInt8]: Int]
     /// Whether all keys are looked at.
     private let isWhole: Bool
     /// By key: the values that somebody saw or compared with.
     private var seen: [Set<Value>]
     private var isCounter: [Bool]
+    /// By key: whether values are compared by their order.
+    private var isOrdered: [Bool]
 
     init(_ history: History, only: Set<[UInt8]>?) {
         self.history = history
@@ -76,6 +89,7 @@ private struct Compiler {
         traits = [KeyTraits](repeating: KeyTraits(), count: keys.count)
         seen = [Set<Value>](repeating: [], count: keys.count)
         isCounter = [Bool](repeating: false, count: keys.count)
+        isOrdered = isCounter
     }
 
     // MARK: Survey
@@ -95,6 +109,10 @@ private struct Compiler {
                 for key in operation.namedKeys {
                     if let place = places[key] { traits[place].tracksRevisions = true }
                 }
+            case (.transaction(let transaction, _), .refused(.conditions(let failed))):
+                survey(failed, transaction.conditions)
+            case (.transaction(let transaction, _), .transaction(let answer, _)):
+                survey(answer, transaction)
             default: break
             }
         }
@@ -110,7 +128,60 @@ private struct Compiler {
             case .absent, .exists: break
             }
         case .increment(let key, _): if let place = places[key] { isCounter[place] = true }
+        case .transaction(let transaction, _):
+            for condition in transaction.allConditions { survey(condition) }
+            for case .increment(let key, _) in transaction.allSteps {
+                if let place = places[key] { isCounter[place] = true }
+            }
         default: break
+        }
+    }
+
+    private mutating func survey(_ condition: HistoryOperation.Transaction.Condition) {
+        switch condition {
+        case .value(let key, let relation, let value):
+            guard let place = places[key] else { return }
+            seen[place].insert(values.value(value))
+            if !relation.isEquality { isOrdered[place] = true }
+        case .number(let key, let property, _, _):
+            guard let place = places[key] else { return }
+            switch property {
+            case .revision: traits[place].tracksRevisions = true
+            case .createRevision: traits[place].tracksCreation = true
+            case .version: traits[place].tracksVersions = true
+            }
+        case .count: break
+        }
+    }
+
+    private mutating func survey(
+        _ answer: HistoryOperation.TransactionAnswer, _ transaction: HistoryOperation.Transaction
+    ) {
+        survey(answer.failed, transaction.conditions)
+        for (step, result) in zip(transaction.branch(answer.succeeded), answer.results) {
+            switch (step, result) {
+            case (.get(let key), .found(let sighting)): survey(sighting, of: key)
+            case (.list, .items(let items)): for item in items { survey(item.sighting, of: item.key) }
+            case (.put(let key, _), .written(_, let created, let version)):
+                survey(HistoryOperation.Sighting(createRevision: created, version: version), of: key)
+            case (.increment(let key, _), .incremented(_, _, let version)):
+                survey(HistoryOperation.Sighting(version: version), of: key)
+            case (.transaction(let nested), .transaction(let answer, _)): survey(answer, nested)
+            default: break
+            }
+        }
+    }
+
+    private mutating func survey(
+        _ failed: [HistoryOperation.FailedCondition],
+        _ conditions: [HistoryOperation.Transaction.Condition]
+    ) {
+        for failure in failed where failure.revision != nil && conditions.indices.contains(failure.index) {
+            switch conditions[failure.index] {
+            case .value(let key, _, _), .number(let key, _, _, _):
+                if let place = places[key] { traits[place].tracksRevisions = true }
+            case .count: break
+            }
         }
     }
 
@@ -146,6 +217,7 @@ private struct Compiler {
             }
         case .batch(let puts, let createOnly):
             return batch(puts, createOnly: createOnly, results: nil)
+        case .transaction(let transaction, _): return openParts(of: transaction)
         }
     }
 
@@ -163,6 +235,8 @@ private struct Compiler {
         case (.deleteRange(let selection), .deleted(let count, _)): return deleteRange(selection, count)
         case (.batch(let puts, let createOnly), .batch(let results)):
             return batch(puts, createOnly: createOnly, results: results)
+        case (.transaction(let transaction, let isDry), let answer):
+            return parts(of: transaction, isDry: isDry, answer)
         default:
             var parts = openParts(of: action)
             for place in parts.indices { parts[place].result = result(answer) }
@@ -170,7 +244,7 @@ private struct Compiler {
         }
     }
 
-    private func result(_ answer: HistoryOperation.Answer) -> KeyPart.Result {
+    func result(_ answer: HistoryOperation.Answer) -> KeyPart.Result {
         switch answer {
         case .written(let revision, let created, let version):
             return .done(
@@ -182,7 +256,7 @@ private struct Compiler {
                 existed: version.map { $0 > 1 })
         case .deleted(let count, _): return count == 0 ? .absent : .done(Seen(), existed: true)
         case .refused(let refusal): return .refused(KeyRefusal(refusal))
-        case .absent, .found, .items, .batch: return .unknown
+        case .absent, .found, .items, .batch, .transaction: return .unknown
         }
     }
 
@@ -194,7 +268,7 @@ private struct Compiler {
         }
     }
 
-    private func deleteRange(_ selection: KeySelection, _ count: Int) -> [KeyPart] {
+    func deleteRange(_ selection: KeySelection, _ count: Int) -> [KeyPart] {
         let keys = select(selection)
         // The count says something of each key only if there is no key but these.
         let didExist = isWhole && count == keys.count ? true : nil
@@ -222,27 +296,29 @@ private struct Compiler {
         return parts.keys.sorted().compactMap { parts[$0] }
     }
 
-    private mutating func one(
+    mutating func one(
         _ key: [UInt8], _ action: (Int, inout Compiler) -> KeyPart.Action
     ) -> [KeyPart] {
         guard let place = places[key] else { return [] }
         return [KeyPart(key: place, action: action(place, &self), result: .unknown)]
     }
 
-    private func select(_ selection: KeySelection) -> [Int] {
+    func select(_ selection: KeySelection) -> [Int] {
         keys.indices.filter { selection.contains(keys[$0]) }
     }
 
     // MARK: Values
 
     /// A value that was written; all that nobody saw are the same.
-    private mutating func written(_ bytes: [UInt8], at key: Int) -> Value {
+    mutating func written(_ bytes: [UInt8], at key: Int) -> Value {
         let value = values.value(bytes)
-        if seen[key].contains(value) || (isCounter[key] && values.number(value) != nil) { return value }
+        if seen[key].contains(value) || isOrdered[key] || (isCounter[key] && values.number(value) != nil) {
+            return value
+        }
         return .unseen
     }
 
-    private mutating func seen(_ sighting: HistoryOperation.Sighting) -> Seen {
+    mutating func seen(_ sighting: HistoryOperation.Sighting) -> Seen {
         Seen(
             value: sighting.value.map { values.value($0) }, revision: sighting.revision?.rawValue,
             created: sighting.createRevision?.rawValue, version: sighting.version)
@@ -267,8 +343,10 @@ extension KeyRefusal {
         case .condition(.revision(let revision)):
             self = .condition(current: revision.rawValue, isTold: true)
         case .notFound: self = .notFound
-        case .notAnInteger: self = .notAnInteger
-        case .overflow: self = .overflow
+        case .notAnInteger, .step(_, .notAnInteger): self = .notAnInteger
+        case .overflow, .step(_, .overflow): self = .overflow
+        // Only transactions are told so, which are not taken apart by this.
+        case .conditions: self = .condition(current: nil, isTold: false)
         }
     }
 }
@@ -284,6 +362,12 @@ extension HistoryOperation {
             if case .ok(.items(let items), _) = outcome { return items.map(\.key) }
             return []
         case .deleteRange: return []
+        case .transaction(let transaction, _):
+            guard case .ok(.transaction(let answer, _), _) = outcome else { return transaction.namedKeys }
+            let listed = answer.allResults.flatMap { result -> [[UInt8]] in
+                if case .items(let items) = result { items.map(\.key) } else { [] }
+            }
+            return transaction.namedKeys + listed
         }
     }
 }

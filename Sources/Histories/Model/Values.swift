@@ -17,6 +17,8 @@ struct ValueTable {
     private var codes: [[UInt8]: Int64] = [:]
     /// What increments make of the values with codes.
     private var numbers: [Int64?] = [nil]
+    /// The values with codes.
+    private var texts: [[UInt8]] = [[]]
 
     /// The value of these bytes.
     mutating func value(_ bytes: [UInt8]) -> Value {
@@ -26,7 +28,13 @@ struct ValueTable {
         let code = Int64(numbers.count)
         codes[bytes] = code
         numbers.append(number)
+        texts.append(bytes)
         return Value(code: code, isNumber: false)
+    }
+
+    /// The bytes of a value that somebody saw.
+    func bytes(of value: Value) -> [UInt8] {
+        value.isNumber ? Array(String(value.code).utf8) : texts[Int(value.code)]
     }
 
     /// What an increment reads from a value, nil if it is no number. An absent key counts as 0.

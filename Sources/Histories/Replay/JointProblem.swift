@@ -26,6 +26,8 @@ struct JointProblem {
         var isWrite: Bool
         /// Of a delete of many keys: how many there were.
         var total: Int?
+        /// A transaction is carried out as a whole; its parts only say what was seen.
+        var transaction: ExactTransaction?
     }
 
     /// A write of unknown outcome.
@@ -33,6 +35,7 @@ struct JointProblem {
         var source: Int
         var parts: [KeyPart]
         var start: Int64
+        var transaction: ExactTransaction?
     }
 
     /// What was told of a key at the revision that wrote it.
@@ -56,8 +59,6 @@ struct JointProblem {
     private(set) var byEnd: [Int] = []
     /// Writes of unknown outcome. Those of a class are interchangeable but for their start, which ascends.
     private(set) var classes: [[Option]] = []
-    /// By key: the classes that touch it.
-    private(set) var classesOfKey: [[Int]] = []
     /// The revisions that answers claim to have made.
     let slots: Slots
     /// Ascending by revision.
@@ -68,8 +69,11 @@ struct JointProblem {
     private(set) var named: [UInt64] = []
     /// Whether each revision is made by one of the operations.
     var isDense: Bool
-    /// Whether a revision is told or named anywhere. All others are alike.
+    /// Whether conditions ask for more of revisions than whether they are equal.
+    private(set) var ordersRevisions = false
+    /// Whether a revision is told or named anywhere. All others are alike, unless their order counts.
     func isNamed(_ revision: UInt64) -> Bool {
+        if ordersRevisions { return true }
         if slots.isTaken(revision) { return true }
         let place = named.firstPlace { $0 >= revision }
         return place < named.count && named[place] == revision
@@ -88,9 +92,14 @@ struct JointProblem {
         for (index, operation) in history.operations.enumerated() {
             let parts = compiled.parts[index]
             if operation.isAnswered {
-                required.append(JointProblem.member(index, operation, parts))
+                var member = JointProblem.member(index, operation, parts)
+                member.transaction = compiled.transactions[index]
+                required.append(member)
             } else if operation.isOpenWrite, !parts.isEmpty {
-                open.append(Option(source: index, parts: parts, start: operation.invoked))
+                open.append(
+                    Option(
+                        source: index, parts: parts, start: operation.invoked,
+                        transaction: compiled.transactions[index]))
             }
         }
         sort()
@@ -139,6 +148,10 @@ struct JointProblem {
         var places: [[KeyPart.Key]: Int] = [:]
         // Operations are in the order of their invocation, and so are the members of a class.
         for option in open {
+            if option.transaction != nil {
+                classes.append([option])
+                continue
+            }
             let key = option.parts.map { KeyPart.Key(key: $0.key, action: $0.action) }
             if let place = places[key] {
                 classes[place].append(option)
@@ -147,18 +160,6 @@ struct JointProblem {
                 classes.append([option])
             }
         }
-        classesOfKey = traits.map { _ in [] }
-        for (place, options) in classes.enumerated() {
-            for part in options[0].parts { classesOfKey[part.key].append(place) }
-        }
-    }
-
-    /// The key of which a revision was seen that nobody claims.
-    func witness(of revision: UInt64) -> Int? {
-        if slots.isTaken(revision) { return nil }
-        let place = sightings.firstPlace { $0.revision >= revision }
-        guard place < sightings.count, sightings[place].revision == revision else { return nil }
-        return sightings[place].key
     }
 
     /// Collects what was seen of revisions and which of them nobody claims.
@@ -168,10 +169,25 @@ struct JointProblem {
         for option in classes.joined() {
             for part in option.parts { if let revision = part.conditionRevision { named.insert(revision) } }
         }
+        for operation in history.operations { collect(operation, &named) }
         sightings.sort { ($0.revision, $0.key) < ($1.revision, $1.key) }
         let owed = Set(sightings.map(\.revision)).filter { !slots.isTaken($0) }
         self.owed = owed.sorted()
         self.named = named.filter { $0 < revisionLimit && !slots.isTaken($0) }.union(owed).sorted()
+    }
+
+    /// Collects the revisions that a transaction names or was told.
+    private mutating func collect(_ operation: HistoryOperation, _ named: inout Set<UInt64>) {
+        guard case .transaction(let transaction, _) = operation.action else { return }
+        named.formUnion(operation.toldRevisions.map(\.rawValue))
+        for case .number(_, let property, let relation, let number) in transaction.allConditions
+        where property != .version {
+            named.insert(number)
+            if relation.isEquality { continue }
+            // The lowest that is free stands for those below, and the first behind it for those above.
+            ordersRevisions = true
+            named.insert(slots.free(above: number))
+        }
     }
 
     private mutating func collect(_ part: KeyPart, _ named: inout Set<UInt64>) {

@@ -43,12 +43,6 @@ struct JointReplay {
         var stage = 0
         var index = 0
         var slot = 0
-        /// How many keys were to blame when the classes were last looked through.
-        var blamed = 0
-        /// The classes to look through; nil if not yet known.
-        var classes: [Int]?
-        /// Whether a write was tried that touches no key to blame.
-        var hasStandIn = false
     }
 
     private struct Frame {
@@ -60,7 +54,6 @@ struct JointReplay {
         var ended: Int
         var floatBase: Int
         var mark: Mark
-        var blamed: Blame
     }
 
     /// How much the memory may hold: some hundred megabytes.
@@ -85,10 +78,6 @@ struct JointReplay {
     private var usedOfClass: [UInt16]
     private var mark = Mark()
     private var trail: [(key: Int, old: ExactKey?)] = []
-    /// The keys whose states have let the ways fail that were tried from here.
-    private var blamed = Blame()
-    /// The keys that the last step has failed by.
-    private var culprits: [Int] = []
 
     private var stuck = 0
     private var furthest = -1
@@ -155,41 +144,13 @@ struct JointReplay {
             if let choice = pinnedChoice() {
                 if enter(choice, cursor: hasChoices ? following : nil) { return true }
             }
-            // What waits for the first to return waits for its keys.
-            for part in problem.required[problem.byEnd[ended]].parts { blamed.keys.insert(part.key) }
             cursor = following
         }
         guard hasChoices else { return false }
         let revisions = freeRevisions()
-        let witness = revisions.max().flatMap { problem.witness(of: $0) }
-        if problem.isDense, let witness { blamed.keys.insert(witness) }
-        while !revisions.isEmpty {
-            if cursor.classes == nil { lookThrough(revisions, witness) }
-            while let choice = nextChoice(revisions) { if enter(choice, cursor: cursor) { return true } }
-            // With more keys to blame there are more writes that may help.
-            if blamed.isAll || blamed.keys.count == cursor.blamed { break }
-            cursor = Cursor(stage: 1, hasStandIn: cursor.hasStandIn)
-        }
-        // A gap that nothing fills may be filled by what was used up elsewhere.
-        if problem.isDense, !revisions.isEmpty, witness == nil, !cursor.hasStandIn { blamed.isAll = true }
+        if revisions.isEmpty { return false }
+        while let choice = nextChoice(revisions) { if enter(choice, cursor: cursor) { return true } }
         return false
-    }
-
-    /// Finds the classes that may help: those that touch a key to blame, or the key that a revision was seen
-    /// of.
-    private mutating func lookThrough(_ revisions: [UInt64], _ witness: Int?) {
-        cursor.blamed = blamed.keys.count
-        if blamed.isAll {
-            cursor.classes = Array(problem.classes.indices)
-            return
-        }
-        var classes: Set<Int> = []
-        for key in blamed.keys { classes.formUnion(problem.classesOfKey[key]) }
-        if let witness { classes.formUnion(problem.classesOfKey[witness]) }
-        cursor.classes = classes.sorted()
-        if problem.isDense, witness == nil, !cursor.hasStandIn {
-            cursor.classes? += problem.classes.indices.filter { !classes.contains($0) }
-        }
     }
 
     /// The next operation with a place, if its place comes next.
@@ -267,14 +228,11 @@ struct JointReplay {
             cursor.slot += 1
             return .required(operation, at: revisions[cursor.slot - 1])
         }
-        let classes = cursor.classes ?? []
-        while cursor.index < classes.count {
-            let group = classes[cursor.index]
+        while cursor.index < problem.classes.count {
+            let group = cursor.index
             let used = Int(usedOfClass[group])
             let options = problem.classes[group]
-            guard used < options.count, options[used].start <= horizon, cursor.slot < revisions.count,
-                !cursor.hasStandIn || touchesBlamed(group)
-            else {
+            guard used < options.count, options[used].start <= horizon, cursor.slot < revisions.count else {
                 cursor.index += 1
                 cursor.slot = 0
                 continue
@@ -285,43 +243,15 @@ struct JointReplay {
         return nil
     }
 
-    /// Whether a class of writes touches a key to blame.
-    private func touchesBlamed(_ group: Int) -> Bool {
-        blamed.isAll || problem.classes[group][0].parts.contains { blamed.keys.contains($0.key) }
-    }
-
     // MARK: Steps
 
     /// Makes a step unless its end is known to lead nowhere. Without a cursor there is no need to know.
     private mutating func enter(_ choice: Choice, cursor: Cursor?) -> Bool {
-        guard push(choice, cursor: cursor) else {
-            blame(Blame(keys: culprits), for: choice)
-            return false
-        }
-        guard let cursor, choice.isBranch, let known = memo.blame(at: place, used: usedOfClass) else {
-            return true
-        }
+        guard push(choice, cursor: cursor) else { return false }
+        guard let cursor, choice.isBranch, memo.contains(place, used: usedOfClass) else { return true }
         pop()
         self.cursor = cursor
-        fail(choice, known)
         return false
-    }
-
-    /// Notes why a way that was entered failed.
-    private mutating func fail(_ choice: Choice, _ reason: Blame) {
-        if problem.isDense, case .optional(let group, _) = choice, !reason.isAll,
-            !problem.classes[group][0].parts.contains(where: { reason.keys.contains($0.key) })
-        {
-            cursor.hasStandIn = true
-        }
-        blamed.formUnion(reason)
-    }
-
-    /// Notes why a way could not be entered.
-    private mutating func blame(_ reason: Blame, for choice: Choice) {
-        // If it touches no key to blame, others of its kind stand in for it.
-        if problem.isDense, case .optional(let group, _) = choice, !touchesBlamed(group) { return }
-        blamed.formUnion(reason)
     }
 
     /// What tells the place where the search stands from others, but for the writes that were used up.
@@ -344,8 +274,7 @@ struct JointReplay {
         frames.append(
             Frame(
                 choice: choice, cursor: cursor, trail: start, clock: clock, ended: ended,
-                floatBase: floatBase, mark: oldMark, blamed: blamed))
-        blamed = Blame()
+                floatBase: floatBase, mark: oldMark))
         switch choice {
         case .required(let operation, let revision):
             isDone[operation] = true
@@ -371,56 +300,61 @@ struct JointReplay {
         case .required(let operation, let revision):
             let member = problem.required[operation]
             if let total = member.total {
-                guard member.parts.count(where: { keys[$0.key] != nil }) == total else {
-                    culprits = member.parts.map(\.key)
-                    return false
-                }
+                guard member.parts.count(where: { keys[$0.key] != nil }) == total else { return false }
             }
-            guard take(member.parts, at: revision) != nil else { return false }
+            guard take(member.parts, member.transaction, at: revision) != nil else { return false }
             return !member.isWrite || isAsSeen(at: revision)
         case .optional(let group, let revision):
             let before = trail.count
-            let parts = problem.classes[group][Int(usedOfClass[group])].parts
+            let option = problem.classes[group][Int(usedOfClass[group])]
             // One that changes nothing is as good as none, unless its revision is needed.
-            guard take(parts, at: revision) == true, problem.isDense || trail.count > before else {
-                culprits = parts.map(\.key)
-                return false
-            }
+            guard take(option.parts, option.transaction, at: revision) == true,
+                problem.isDense || trail.count > before
+            else { return false }
             return isAsSeen(at: revision)
         }
     }
 
     /// Answers whether anything was written; nil if it cannot have been.
-    private mutating func take(_ parts: [KeyPart], at revision: UInt64) -> Bool? {
+    private mutating func take(
+        _ parts: [KeyPart], _ transaction: ExactTransaction?, at revision: UInt64
+    ) -> Bool? {
+        let name = problem.isNamed(revision) ? revision : ExactKey.nameless
+        if let transaction { return take(transaction, name) }
         var hasWritten = false
         for part in parts {
             let old = keys[part.key]
             var next = old
             let step = ExactStep(
-                values: problem.values, traits: problem.traits[part.key],
-                revision: problem.isNamed(revision) ? revision : ExactKey.nameless)
-            guard let isWrite = step.take(part, &next) else {
-                culprits = [part.key]
-                return nil
-            }
+                values: problem.values, traits: problem.traits[part.key], revision: name)
+            guard let isWrite = step.take(part, &next) else { return nil }
             hasWritten = hasWritten || isWrite
-            if next == old { continue }
-            trail.append((part.key, old))
-            keys[part.key] = next
-            mark.change(part.key, from: old, to: next)
+            set(part.key, next)
         }
         return hasWritten
     }
 
+    private mutating func take(_ transaction: ExactTransaction, _ revision: UInt64) -> Bool? {
+        var run = TransactionRun(values: problem.values, traits: problem.traits, revision: revision)
+        guard let hasWritten = run.carryOut(transaction, on: keys) else { return nil }
+        for (key, state) in run.changes { set(key, state) }
+        return hasWritten
+    }
+
+    private mutating func set(_ key: Int, _ next: ExactKey?) {
+        let old = keys[key]
+        if next == old { return }
+        trail.append((key, old))
+        keys[key] = next
+        mark.change(key, from: old, to: next)
+    }
+
     /// Whether the keys that a write leaves are those that were seen of its revision.
-    private mutating func isAsSeen(at revision: UInt64) -> Bool {
+    private func isAsSeen(at revision: UInt64) -> Bool {
         var place = problem.sightings.firstPlace { $0.revision >= revision }
         while place < problem.sightings.count, problem.sightings[place].revision == revision {
             let sighting = problem.sightings[place]
-            if !sighting.isMet(by: keys[sighting.key]) {
-                culprits = [sighting.key]
-                return false
-            }
+            if !sighting.isMet(by: keys[sighting.key]) { return false }
             place += 1
         }
         return true
@@ -446,7 +380,6 @@ struct JointReplay {
         ended = frame.ended
         floatBase = frame.floatBase
         mark = frame.mark
-        blamed = frame.blamed
         switch frame.choice {
         case .required(let operation, _):
             isDone[operation] = false
@@ -460,17 +393,12 @@ struct JointReplay {
     /// Goes back to the last place where there was another way; false if there is none.
     private mutating func backtrack() -> Bool {
         while let frame = frames.last {
-            let reason = blamed
-            if frame.cursor != nil, frame.choice.isBranch {
-                memo.insert(place, used: usedOfClass, reason, problem)
-            }
+            if frame.cursor != nil, frame.choice.isBranch { memo.insert(place, used: usedOfClass) }
             pop()
             if let cursor = frame.cursor {
                 self.cursor = cursor
-                fail(frame.choice, reason)
                 return true
             }
-            blamed.formUnion(reason)
         }
         return false
     }

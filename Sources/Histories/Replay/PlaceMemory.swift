@@ -27,32 +27,16 @@ extension ExactKey {
     }
 }
 
-/// What is to blame for a search that went no further.
-struct Blame {
-    /// The keys whose states made it fail.
-    var keys: Set<Int> = []
-    /// Whether anything else may be to blame, too. It always may: to leave out writes that touch no key to
-    /// blame has convicted a good history (3159 of `GeneratedTests`), so that nothing is left out.
-    var isAll = true
-
-    init() {}
-
-    init(keys: [Int]) { self.keys = Set(keys) }
-
-    mutating func formUnion(_ other: Blame) {
-        keys.formUnion(other.keys)
-        isAll = isAll || other.isAll
-    }
-}
-
-/// The places from where a search found no way on, each with what was to blame and the writes of unknown
-/// outcome that could have helped and were used up, by class. Whoever comes there with as many of these used
-/// up, or more, can go no further either.
+/// The places from where a search found no way on, each with how many writes of unknown outcome were used up,
+/// by class. Whoever comes there with as many of each used up, or more, can go no further either.
+///
+/// All classes count, also those that touch none of the keys that the search failed by: a write of theirs may
+/// make a revision that somebody must make, and with it let other writes be kept for later.
 struct PlaceMemory {
     private struct Entry {
+        /// Those of which some were used up.
         var classes: [Int32]
         var used: [UInt16]
-        var blame: Blame
     }
 
     private var places: [Mark: [Entry]] = [:]
@@ -60,25 +44,17 @@ struct PlaceMemory {
     private(set) var size = 0
 
     /// Remembers a place that leads nowhere.
-    mutating func insert(_ place: Mark, used: [UInt16], _ blame: Blame, _ problem: JointProblem) {
-        var classes: Set<Int> = []
-        if blame.isAll {
-            classes.formUnion(used.indices)
-        } else {
-            for key in blame.keys { classes.formUnion(problem.classesOfKey[key]) }
-        }
-        let relevant = classes.filter { used[$0] > 0 }
-        let entry = Entry(
-            classes: relevant.map { Int32($0) }, used: relevant.map { used[$0] }, blame: blame)
+    mutating func insert(_ place: Mark, used: [UInt16]) {
+        let classes = used.indices.filter { used[$0] > 0 }
+        let entry = Entry(classes: classes.map { Int32($0) }, used: classes.map { used[$0] })
         places[place, default: []].append(entry)
-        size += 2 * relevant.count + 4 * blame.keys.count + 32
+        size += 2 * classes.count + 32
     }
 
-    /// What was to blame if a place is known to lead nowhere.
-    func blame(at place: Mark, used: [UInt16]) -> Blame? {
-        guard let known = places[place] else { return nil }
-        return known.first { entry in
+    /// Whether a place is known to lead nowhere.
+    func contains(_ place: Mark, used: [UInt16]) -> Bool {
+        places[place]?.contains { entry in
             zip(entry.classes, entry.used).allSatisfy { used[Int($0)] >= $1 }
-        }?.blame
+        } ?? false
     }
 }

@@ -60,6 +60,9 @@ struct RevisionGaps {
         guard revision > order.floors[index] else { return false }
         let write = history.operations[index]
         if case .deleteRange = write.action { return true }
+        if case .transaction(let transaction, _) = write.action, !transaction.selections.isEmpty {
+            return true
+        }
         return write.namedKeys.contains { key in !isStill(key, revision) }
     }
 

@@ -146,12 +146,13 @@ struct RevisionReplay {
         var optional: [Question.Member] = []
         for index in members {
             let source = history.operations[index]
-            guard var operation = compiled.operation(index, in: group) else { continue }
             let (place, interval) = order.place(of: index)
-            operation.place = place
-            operation.floor = order.floors[index]
-            let member = Question.Member(source: index, operation: operation, interval: interval)
-            if source.isAnswered { required.append(member) } else { optional.append(member) }
+            for var operation in compiled.operations(index, in: group) {
+                operation.place = place
+                operation.floor = order.floors[index]
+                let member = Question.Member(source: index, operation: operation, interval: interval)
+                if source.isAnswered { required.append(member) } else { optional.append(member) }
+            }
         }
         let rules = KeyRules(
             values: compiled.values, traits: group.map { compiled.traits[$0] },
@@ -168,6 +169,9 @@ extension HistoryOperation {
         switch action {
         case .list(let selection, _), .deleteRange(let selection): keys.contains(where: selection.contains)
         case .get, .put, .delete, .increment, .batch: namedKeys.contains(where: keys.contains)
+        case .transaction(let transaction, _):
+            namedKeys.contains(where: keys.contains)
+                || transaction.selections.contains { keys.contains(where: $0.contains) }
         }
     }
 }

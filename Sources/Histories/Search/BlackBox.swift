@@ -59,18 +59,20 @@ struct BlackBox {
         var owned = [[UInt64]](repeating: [], count: group.count)
         for index in members {
             let source = history.operations[index]
-            guard !isPast(source), var operation = compiled.operation(index, in: group) else { continue }
+            if isPast(source) { continue }
+            let operations = compiled.operations(index, in: group)
+            guard source.isAnswered else {
+                let interval = Interval(start: source.invoked, end: .max)
+                optional += operations.map {
+                    Question.Member(source: index, operation: $0, interval: interval)
+                }
+                continue
+            }
+            guard var operation = operations.first else { continue }
             if let revision = source.writtenRevision {
                 for part in operation.parts where part.result.isWritten {
                     owned[part.key].append(revision.rawValue)
                 }
-            }
-            guard source.isAnswered else {
-                optional.append(
-                    Question.Member(
-                        source: index, operation: operation,
-                        interval: Interval(start: source.invoked, end: .max)))
-                continue
             }
             if case .ok(.deleted(let count, _), _) = source.outcome, group.count > 1 {
                 operation.total = count

@@ -104,15 +104,20 @@ extension Compiled {
     /// Each key by itself.
     var singleKeys: [[Int]] { keys.indices.map { [$0] } }
 
-    /// The part of an operation that concerns a group of keys, with keys as places in the group.
-    func operation(_ index: Int, in group: [Int]) -> ModelOperation? {
+    /// What of an operation concerns a group of keys, with keys as places in the group. What a transaction of
+    /// unknown outcome may do is apart, since other keys decide which of it happens.
+    func operations(_ index: Int, in group: [Int]) -> [ModelOperation] {
         var parts: [KeyPart] = []
         for var part in self.parts[index] {
             guard let place = group.firstIndex(of: part.key) else { continue }
             part.key = place
             parts.append(part)
         }
-        return parts.isEmpty ? nil : ModelOperation(parts: parts)
+        if parts.isEmpty { return [] }
+        if case .transaction = history.operations[index].action, history.operations[index].isOpenWrite {
+            return parts.map { ModelOperation(parts: [$0]) }
+        }
+        return [ModelOperation(parts: parts)]
     }
 
     /// By group: the operations that concern it, ascending.

@@ -1,6 +1,7 @@
 // What happens in a run, in few words.
 
 import Consensus
+import Histories
 import NodeCore
 import Primitives
 import Replication
@@ -179,6 +180,7 @@ extension TraceText {
         case .get(let key, let isStale): "get \(text(key))\(isStale ? " (stale)" : "")"
         case .range(let range, let limit, let isStale):
             "range \(text(range.start))…, \(limit) at most\(isStale ? " (stale)" : "")"
+        case .evaluate(let transaction): "what if: \(transaction.recorded.words)"
         }
     }
 
@@ -194,10 +196,10 @@ extension TraceText {
             "batch \(puts.map { "\(text($0.key)) = \(text($0.value))" }.joined(separator: ", "))"
                 + (createOnly ? " (create only)" : "")
         case .compact(let revision): "compact \(revision)"
-        case .transaction(let transaction): "\(transaction)"
         case .leasedPut(let key, let value, let condition, _, let lease):
             "put \(text(key)) = \(text(value)) under \(lease)\(condition.map { " if \($0)" } ?? "")"
         case .coordinate(let command): "\(command)"
+        case .transaction(let transaction): transaction.recorded.words
         }
     }
 
@@ -209,7 +211,7 @@ extension TraceText {
         case .batch(let results, let revision): "batch of \(results.count) at \(revision)"
         case .compacted(let revision): "compacted \(revision)"
         case .transaction(let outcome, let revision):
-            "\(outcome.succeeded ? "then" : "else") at \(revision): \(outcome.results)"
+            "\(outcome.succeeded ? "then" : "else") at \(revision): \(outcome.recorded(upTo: nil).words)"
         case .replayed(let outcome, let original): "as \(original): \(text(outcome))"
         case .coordinated(let outcome): "\(outcome)"
         case .refused(let refusal): "refused by the store: \(refusal)"
@@ -224,6 +226,7 @@ extension TraceText {
         case .items(let items, let more, let revision):
             "\(items.map { "\(text($0.key))=\(text($0.value))" }.joined(separator: " "))"
                 + "\(more ? " …" : "") at \(revision)"
+        case .evaluated(let outcome, let revision): "would be \(text(outcome)), seen at \(revision)"
         case .refused(let reason): "REFUSED: \(reason)"
         case .unknown(let reason): "UNKNOWN: \(reason)"
         }

@@ -205,7 +205,7 @@ extension Simulation {
         if let number = progress.probe {
             switch operations[number].outcome {
             case nil: return false
-            case .written, .item, .items: progress.probed += 1
+            case .written, .item, .items, .evaluated: progress.probed += 1
             case .refused(let reason), .unknown(let reason):
                 guard time > limit else { break }
                 fail(

@@ -88,7 +88,7 @@ extension ClientAction {
     /// Whether it may show an old state.
     var isStale: Bool {
         switch self {
-        case .write: false
+        case .write, .evaluate: false
         case .get(_, let isStale), .range(_, _, let isStale): isStale
         }
     }

@@ -47,7 +47,7 @@ final class FreshReads: Invariant {
         else { return }
         switch outcome {
         case .written(let outcome): if let revision = outcome.revision { told = max(told, revision) }
-        case .item(_, let revision), .items(_, _, let revision):
+        case .item(_, let revision), .items(_, _, let revision), .evaluated(_, let revision):
             defer { told = max(told, revision) }
             guard !operation.action.isStale else { return }
             try demand(

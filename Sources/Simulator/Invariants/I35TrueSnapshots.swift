@@ -27,6 +27,14 @@ final class TrueSnapshots: Invariant {
                 "operation \(operation.number) found \(items.count) items\(more ? ", and more," : "") "
                     + "at revision \(revision), "
                     + "where \(page.rows.count) were\(page.more ? ", and more" : "")")
+        case (.evaluate(let transaction), .evaluated(let outcome, let revision)):
+            // A transaction is only evaluated in the present: of what is compacted since, nothing is known.
+            guard let state = try state(at: revision, operation, chronicle), state.revision == revision
+            else { return }
+            try demand(
+                outcome == state.evaluate(transaction),
+                "operation \(operation.number) was told \(outcome) at revision \(revision), where it is "
+                    + "\(state.evaluate(transaction))")
         default: break
         }
     }

@@ -47,6 +47,7 @@ func allInvariants(seed: UInt64) -> [any Invariant] {
         TransfersHoldWrites(), LeadersHearQuorums(),
         FreshReads(), ReadyLeadersAnswer(), TrueSnapshots(), TrueAnswers(), TrueRefusals(),
         NothingDurableIsLost(seed: seed), FailedSyncsAreFinal(), FullDisksRefuse(), BoundedQueues(),
+        WatchesTellAll(seed: seed),
     ]
 }
 

@@ -151,6 +151,31 @@ public enum Mark: Int, CaseIterable, Sendable {
     case historyCompactedByCommand
     case commitTimeHeld
 
+    // MARK: Of transactions
+
+    case transactionThen
+    case transactionElse
+    case transactionRefused
+    case transactionStepRefused
+    case transactionOverlapRefused
+    case transactionUnchanged
+    case transactionNestedHeld
+    case transactionNestedElse
+    case transactionNestedIdle
+    case transactionNestedOnWritten
+    case transactionReadsOwnWrite
+    case transactionListsOwnWrites
+    case transactionRangeDeleted
+    case transactionCountFailed
+    case transactionEvaluated
+    case transactionEvaluatedOnFollower
+    case transactionEvaluationRefused
+    case transactionUnknownApplied
+    case transactionUnknownRefused
+    case transactionUnknownNotApplied
+    case transactionResent
+    case transactionByAnotherTerm
+
     // MARK: Of reads
 
     case readOnLeader
@@ -258,7 +283,7 @@ public enum Mark: Int, CaseIterable, Sendable {
     }
 
     private static let allWords: [String] = {
-        let tables = [elections, logs, snapshots, writes, reads, disks, cluster]
+        let tables = [elections, logs, snapshots, writes, transactions, reads, disks, cluster]
         return allCases.map { mark in
             for table in tables { if let words = table[mark] { return words } }
             return ""
@@ -270,6 +295,6 @@ public enum Mark: Int, CaseIterable, Sendable {
 func allMarks(_ book: MarkBook) -> [any FactListener] {
     [
         ElectionMarks(book), LogMarks(book), SnapshotMarks(book), WriteMarks(book), ReadMarks(book),
-        DiskMarks(book), ClusterMarks(book),
+        DiskMarks(book), ClusterMarks(book), TransactionMarks(book),
     ]
 }

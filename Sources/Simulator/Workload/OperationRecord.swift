@@ -9,6 +9,8 @@ public enum ClientAction: Sendable, Equatable {
     case get([UInt8], isStale: Bool)
     /// The first values of a range, linearizable or not.
     case range(KeyRange, limit: Int, isStale: Bool)
+    /// What a transaction would do now: a dry run, or one that only reads. Linearizable.
+    case evaluate(Transaction)
 
     /// Whether it may change anything.
     public var isWrite: Bool { if case .write = self { true } else { false } }
@@ -24,6 +26,8 @@ public enum ClientOutcome: Sendable, Equatable {
     case item(Item?, at: Revision)
     /// The values of a range, whether there are more, and the revision of the state they were read from.
     case items([Item], more: Bool, at: Revision)
+    /// What a transaction would do, and the revision of the state.
+    case evaluated(Outcome, at: Revision)
     /// It was not carried out, and never will be.
     case refused(String)
     /// Nobody knows whether it was or will be carried out.

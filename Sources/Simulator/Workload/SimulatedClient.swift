@@ -1,6 +1,22 @@
 import Primitives
 import Store
 
+/// Makes values of which no two are the same.
+struct ValueMaker: Sendable {
+    let client: Int
+    private var counter = 0
+
+    init(client: Int) { self.client = client }
+
+    mutating func next(_ random: inout SeededGenerator) -> [UInt8] {
+        counter += 1
+        let text = "c\(client).\(counter)"
+        // Some are larger, so that the log has more to hold.
+        let padding = random.chance(100_000) ? random.magnitude(16...600) : 0
+        return Array(text.utf8) + [UInt8](repeating: UInt8(ascii: "."), count: padding)
+    }
+}
+
 /// A client: one operation after the other, with pauses for thought.
 struct SimulatedClient: Sendable {
     let plan: ClientPlan
@@ -11,16 +27,16 @@ struct SimulatedClient: Sendable {
     var asksAt: Int64 = 0
     /// The operation it waits for.
     var waitsFor: Int32?
-    /// Counts its values, so that no two are the same.
-    private var counter = 0
+    private var values: ValueMaker
     /// The latest revision that it was told.
     private(set) var latest = Revision(1)
     /// What it last read of each key, to make conditions of.
-    private var seen: [(key: [UInt8], revision: Revision?)] = []
+    private var seen: [KnownKey] = []
 
     init(plan: ClientPlan, seed: UInt64) {
         self.plan = plan
         random = SeededGenerator(seed: seed)
+        values = ValueMaker(client: plan.number)
         node = plan.home ?? 0
     }
 
@@ -43,11 +59,12 @@ struct SimulatedClient: Sendable {
     }
 
     /// Remembers what a key was last seen at.
-    mutating func note(_ key: [UInt8], _ revision: Revision?) {
+    mutating func note(_ key: [UInt8], _ revision: Revision?, _ value: [UInt8]? = nil) {
         if let place = seen.firstIndex(where: { $0.key == key }) {
             seen[place].revision = revision
+            seen[place].value = value ?? seen[place].value
         } else {
-            seen.append((key, revision))
+            seen.append(KnownKey(key: key, revision: revision, value: value))
         }
     }
 
@@ -58,6 +75,7 @@ struct SimulatedClient: Sendable {
 
     mutating func nextAction(_ keys: KeyPlan) -> ClientAction {
         if random.below(100) < plan.reads { return nextRead(keys) }
+        if random.chance(120_000) { return nextTransaction(keys) }
         return .write(nextWrite(keys), forwards: random.below(100) >= plan.unforwarded)
     }
 
@@ -78,13 +96,18 @@ struct SimulatedClient: Sendable {
         return .range(range, limit: random.number(in: 1...8), isStale: isStale)
     }
 
-    private mutating func value() -> [UInt8] {
-        counter += 1
-        let text = "c\(plan.number).\(counter)"
-        // Some are larger, so that the log has more to hold.
-        let padding = random.chance(100_000) ? random.magnitude(16...600) : 0
-        return Array(text.utf8) + [UInt8](repeating: UInt8(ascii: "."), count: padding)
+    private mutating func nextTransaction(_ keys: KeyPlan) -> ClientAction {
+        var drawing = TransactionDrawing(
+            keys: keys, known: seen, latest: latest, random: random, values: values)
+        let transaction = drawing.draw()
+        random = drawing.random
+        values = drawing.values
+        let isEvaluated = random.chance(transaction.isReadOnly ? 700_000 : 70_000)
+        if isEvaluated { return .evaluate(transaction) }
+        return .write(.transaction(transaction), forwards: random.below(100) >= plan.unforwarded)
     }
+
+    private mutating func value() -> [UInt8] { values.next(&random) }
 
     private mutating func nextWrite(_ keys: KeyPlan) -> Store.Operation {
         let wantsPrevious = random.chance(200_000)

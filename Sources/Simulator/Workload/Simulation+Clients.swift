@@ -95,6 +95,7 @@ extension Simulation {
                 Write(
                     token: UInt64(number), requestID: id, operation: operation, deadline: own + timeout,
                     mayForward: forwards))
+        case .evaluate: return .read(token: UInt64(number), deadline: own + timeout)
         case .get(_, let isStale), .range(_, _, let isStale):
             guard isStale else { return .read(token: UInt64(number), deadline: own + timeout) }
             read(call: UInt64(number), node)
@@ -112,6 +113,8 @@ extension Simulation {
         guard let keyspace = node.core?.replica.keyspace else { return }
         switch operations[Int(token)].action {
         case .write: break
+        case .evaluate(let transaction):
+            answer(call: token, .evaluated(keyspace.evaluate(transaction), at: keyspace.revision), node)
         case .get(let key, _):
             if case .success(let item) = keyspace.get(key) {
                 answer(call: token, .item(item, at: keyspace.revision), node)
@@ -165,7 +168,7 @@ extension Simulation {
         operations[number].returned = now
         operations[number].outcome = outcome
         switch outcome {
-        case .written, .item, .items: statistics.answered += 1
+        case .written, .item, .items, .evaluated: statistics.answered += 1
         case .refused: statistics.refused += 1
         case .unknown: statistics.unknown += 1
         }
@@ -181,17 +184,34 @@ extension Simulation {
     private func learn(_ place: Int, _ action: ClientAction, _ outcome: ClientOutcome) {
         switch (action, outcome) {
         case (.get(let key, _), .item(let item, let revision)):
-            clients[place].note(key, item?.modRevision)
+            clients[place].note(key, item?.modRevision, item?.value)
             clients[place].note(revision)
         case (.write(.put(let key, _, _, _), _), .written(.put(let put))):
             clients[place].note(key, put.revision)
             clients[place].note(put.revision)
         case (.write(.put(let key, _, _, _), _), .written(.refused(.preconditionFailed(let current)))):
             clients[place].note(key, current)
+        case (.write(.transaction(let transaction), _), .written(.transaction(let outcome, let revision))):
+            clients[place].note(revision)
+            learn(place, transaction, outcome.failed)
+        case (
+            .write(.transaction(let transaction), _),
+            .written(.refused(.transaction(.conditionsFailed(let failed))))
+        ):
+            learn(place, transaction, failed)
         // Who is in a hurry does not look for another node at once.
         case (_, .unknown) where rush?.isImpatient == true && clients[place].random.coin(): break
         case (_, .refused), (_, .unknown): clients[place].turnAway(of: nodes.count)
         default: break
+        }
+    }
+
+    /// What failed conditions tell of their keys.
+    private func learn(_ place: Int, _ transaction: Transaction, _ failed: [FailedCondition]) {
+        for condition in failed {
+            guard let key = transaction.conditions[condition.index].key, let revision = condition.revision
+            else { continue }
+            clients[place].note(key, revision == 0 ? nil : Revision(revision))
         }
     }
 
@@ -208,6 +228,7 @@ extension Simulation {
         case .written(.replayed(let outcome, _)): hash(.written(outcome))
         case .written(.coordinated(let outcome)): for byte in "\(outcome)".utf8 { hash.add(UInt64(byte)) }
         case .written(.refused): hash.add(UInt64(2))
+        case .evaluated(_, let revision): hash.add(revision.rawValue << 8 ^ 5)
         case .item(let item, let revision):
             hash.add(revision.rawValue)
             if let item { hash.add(item.value) }

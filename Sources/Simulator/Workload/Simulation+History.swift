@@ -48,6 +48,7 @@ extension OperationRecord {
             var end = range.end
             if case .items(let items, true, _)? = outcome, let last = items.last { end = last.key + [0] }
             return .list(.range(start: range.start, end: end), isStale ? .stale : .linearizable)
+        case .evaluate(let transaction): return .transaction(transaction.recorded, dry: true)
         case .write(let operation, _): return operation.recorded
         }
     }
@@ -60,6 +61,7 @@ extension OperationRecord {
         case .item(let item, let revision): .ok(item.map { .found($0.sighting) } ?? .absent, at: revision)
         case .items(let items, _, let revision):
             .ok(.items(items.map { HistoryOperation.Item(key: $0.key, $0.sighting) }), at: revision)
+        case .evaluated(let outcome, let revision): outcome.recorded(evaluatedAt: revision)
         case .written(let outcome): outcome.recorded
         }
     }
@@ -92,8 +94,8 @@ extension Store.Operation {
         case .increment(let key, let amount): .increment(key, by: amount)
         case .batch(let puts, let createOnly):
             .batch(puts.map { HistoryOperation.Put(key: $0.key, value: $0.value) }, createOnly: createOnly)
-        case .compact, .transaction, .leasedPut, .coordinate:
-            preconditionFailure("no part of a history: \(self)")
+        case .transaction(let transaction): .transaction(transaction.recorded)
+        case .compact, .leasedPut, .coordinate: preconditionFailure("no part of a history: \(self)")
         }
     }
 }
@@ -117,7 +119,13 @@ extension Outcome {
             return .ok(.batch(told), at: hasWritten ? nil : revision)
         case .replayed(let outcome, _): return outcome.recorded
         case .coordinated: preconditionFailure("no part of a history: \(self)")
-        case .compacted(let revision), .transaction(_, let revision): return .ok(.deleted(0), at: revision)
+        case .transaction(let outcome, let revision):
+            let answer = outcome.recorded(upTo: nil)
+            return outcome.results.contains(where: \.hasChanged)
+                ? .ok(.transaction(answer, revision: revision)) : .ok(.transaction(answer), at: revision)
+        case .compacted(let revision): return .ok(.deleted(0), at: revision)
+        case .refused(.transaction(let refusal)):
+            return refusal.recorded.map { .ok(.refused($0)) } ?? .failed("\(refusal)")
         case .refused(let refusal): return .ok(.refused(refusal.recorded))
         }
     }

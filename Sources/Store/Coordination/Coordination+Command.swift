@@ -2,7 +2,8 @@ public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
-//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 10 locks and the like), then the family's own form
+//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 5 queues, 6 barriers, 10 locks and the like), then
+//   the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -13,8 +14,14 @@ public enum CoordinationCommand: Sendable, Equatable {
     /// Whoever sent this request no longer waits for its outcome, nor wants what came of it: it gives up its
     /// place in a queue, or gives back what it holds.
     case abandon(RequestID)
+    /// How much history is kept from now on.
+    case history(HistoryCommand)
     /// Makes the outcome of a request certain: if it was not carried out by now, it never will be.
     case cancel(RequestName)
+    /// What is done with queues.
+    case queue(QueueCommand)
+    /// What is done with barriers.
+    case barrier(BarrierCommand)
     /// What is done with locks, elections and semaphores.
     case claim(ClaimCommand)
 
@@ -22,7 +29,10 @@ public enum CoordinationCommand: Sendable, Equatable {
         case timers = 1
         case lease = 2
         case abandon = 3
+        case history = 50
         case cancel = 4
+        case queue = 5
+        case barrier = 6
         case claim = 10
     }
 
@@ -41,6 +51,9 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .claim(let command):
             writer.byte(Family.claim.rawValue)
             command.encode(into: &writer)
+        case .history(let command):
+            writer.byte(Family.history.rawValue)
+            command.encode(into: &writer)
         case .cancel(.id(let request)):
             writer.byte(Family.cancel.rawValue)
             writer.byte(1)
@@ -51,6 +64,12 @@ public enum CoordinationCommand: Sendable, Equatable {
             writer.byte(2)
             writer.string(key)
             writer.string(principal)
+        case .queue(let command):
+            writer.byte(Family.queue.rawValue)
+            command.encode(into: &writer)
+        case .barrier(let command):
+            writer.byte(Family.barrier.rawValue)
+            command.encode(into: &writer)
         }
     }
 
@@ -61,12 +80,15 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .claim: self = .claim(try ClaimCommand(reading: &reader))
         case .abandon:
             self = .abandon(RequestID(high: try reader.fixed(), low: try reader.fixed()))
+        case .history: self = .history(try HistoryCommand(reading: &reader))
         case .cancel:
             switch try reader.byte() {
             case 1: self = .cancel(.id(RequestID(high: try reader.fixed(), low: try reader.fixed())))
             case 2: self = .cancel(.key(try reader.string(), principal: try reader.string()))
             default: throw .malformed
             }
+        case .queue: self = .queue(try QueueCommand(reading: &reader))
+        case .barrier: self = .barrier(try BarrierCommand(reading: &reader))
         case nil: throw .malformed
         }
     }
@@ -80,8 +102,14 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case lease(LeaseOutcome)
     /// Whether the request that was given up still waited or held something.
     case abandoned(Bool)
+    /// How much history is kept from now on.
+    case historyBounds(HistoryBounds)
     /// What is known of a request that was to be cancelled.
     case request(RequestState)
+    /// What became of a queue or a message.
+    case queue(QueueOutcome)
+    /// What became of a barrier or a party.
+    case barrier(BarrierOutcome)
     /// What became of a lock, an election or a semaphore.
     case claim(ClaimOutcome)
 }
@@ -94,8 +122,14 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case leaseExists(String)
     /// There is no room for more: see ``Limits/coordinationRows``.
     case full
+    /// What was asked of a queue can't be done.
+    case queue(QueueRefusal)
+    /// What was asked of a barrier can't be done.
+    case barrier(BarrierRefusal)
     /// A lock, an election or a semaphore is not to be had like this.
     case claim(ClaimRefusal)
+    /// History can't be kept to more revisions at least than at most.
+    case historyBounds(minimum: UInt64, maximum: UInt64)
 }
 
 extension Keyspace {
@@ -108,6 +142,9 @@ extension Keyspace {
             case .abandon(let request): Outcome.coordinated(.abandoned(abandon(request)))
             case .cancel(let request): cancel(request)
             case .claim(let command): carryOut(command, id: id)
+            case .queue(let command): carryOut(command, id: id)
+            case .barrier(let command): carryOut(command, id: id)
+            case .history(let command): carryOut(command)
             }
         grantClaims()
         return outcome
@@ -116,6 +153,8 @@ extension Keyspace {
     private mutating func abandon(_ request: RequestID) -> Bool {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
+        case .handout: return coordination.abandonReceive(row)
+        case .barrierMember: return coordination.abandonBarrier(row)
         case .claimHold, .claimWaiter: abandonClaim(row)
         default: preconditionFailure("nothing waits in \(row)")
         }
@@ -138,6 +177,8 @@ extension Keyspace {
                 case .claimWait(let row): endWait(row)
                 case .claimDelay(let row): coordination.endDelay(row)
                 case .outcomes: coordination.endOutcomeHour()
+                case .queue(let timer): fire(timer)
+                case .barrier(let timer): coordination.fire(timer)
                 }
             }
             _ = endLeases(expired, haveExpired: true)

@@ -1,17 +1,30 @@
-extension Outcome {
-    /// Whether it is that of a command of coordination, which was not refused.
-    public var isCoordination: Bool {
-        if case .coordinated = self { true } else { false }
-    }
-}
-
 extension CoordinationOutcome {
     /// Whether the request was applied and now waits in the state: its end comes later, as
     /// ``Coordination/News/settled(_:_:)``.
     public var isWaiting: Bool {
         switch self {
-        case .claim(.waiting): true
+        case .barrier(.waiting), .barrier(.leaving), .claim(.waiting): true
         default: false
         }
+    }
+
+    /// Whether something new was made.
+    var isCreation: Bool {
+        switch self {
+        case .queue(.configured(_, isNew: true)), .queue(.enqueued(_, isNew: true, _)),
+            .barrier(.configured(_, isNew: true)):
+            true
+        default: false
+        }
+    }
+}
+
+extension Outcome {
+    /// Whether the request may be tried again under its idempotency key, since it has come to nothing yet.
+    var isProvisional: Bool { self == .coordinated(.queue(.received([]))) }
+
+    /// Whether it is that of a command of coordination, which was not refused.
+    public var isCoordination: Bool {
+        if case .coordinated = self { true } else { false }
     }
 }

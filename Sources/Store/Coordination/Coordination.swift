@@ -75,6 +75,8 @@ public enum RowKind: UInt8, Sendable {
     case claimWaiter = 12
     /// A fencing token: the row of whose holder.
     case claimToken = 13
+    /// How much history is kept; one row.
+    case historyBounds = 50
     /// What came of a request with an idempotency key, by principal and key.
     case outcome = 40
     /// A request that was cancelled before it came, by its id.
@@ -83,6 +85,28 @@ public enum RowKind: UInt8, Sendable {
     case outcomeAge = 42
     /// For how long outcomes are remembered.
     case outcomeHours = 43
+
+    /// A queue, by its name.
+    case queue = 20
+    /// The name of a queue, by the number that its messages stand under.
+    case queueBatch = 21
+    /// A message, by that number and its own.
+    case message = 22
+    /// What a message says, likewise.
+    case messageBody = 23
+    /// The place of a message that is ready: that number, the message's rank and its number.
+    case readyMessage = 24
+    /// The message with a dedupe id, by the queue's number and the id.
+    case messageID = 25
+    /// A dedupe id, by the queue's number and that of the message.
+    case dedupeOrder = 26
+    /// A message in flight, by the request that received it, the number that it stands under and its own.
+    case handout = 27
+
+    /// A barrier, by its name.
+    case barrier = 30
+    /// A party of a barrier, by the barrier's name, the generation and its own name.
+    case barrierMember = 31
 }
 
 /// The key of a row: its kind, then names, each ended by a zero byte, and numbers, which sort as such.

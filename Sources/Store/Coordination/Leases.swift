@@ -233,6 +233,7 @@ extension Coordination {
     /// A thing ends since the lease has ended under which it was held; its row is still there.
     mutating func endHold(_ row: RowKey, delay: Int64) {
         switch row.kind {
+        case .barrierMember: endBarrierHold(row)
         case .claimHold, .claimWaiter: endClaim(row, delay: delay)
         default: preconditionFailure("no hold: \(row)")
         }

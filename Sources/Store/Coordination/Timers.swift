@@ -16,6 +16,10 @@ enum TimerTarget: Equatable, Sendable {
     case claimDelay(RowKey)
     /// An hour of remembering outcomes is over.
     case outcomes
+    /// Something about a queue is due.
+    case queue(QueueTimer)
+    /// Something about a barrier is due.
+    case barrier(BarrierTimer)
 }
 
 /// A running timer.
@@ -33,11 +37,14 @@ struct TimerRow: RowValue, Equatable, Sendable {
     }
 
     init(reading reader: inout ByteReader) throws(ByteReaderError) {
-        switch try reader.byte() {
+        let code = try reader.byte()
+        switch code {
         case 1: target = .lease(try reader.string())
         case 10: target = .claimWait(RowKey(bytes: [UInt8](try reader.sized())))
         case 11: target = .claimDelay(RowKey(bytes: [UInt8](try reader.sized())))
         case 40: target = .outcomes
+        case 20...29: target = .queue(try QueueTimer(code, reading: &reader))
+        case 30...39: target = .barrier(try BarrierTimer(code, reading: &reader))
         default: throw .malformed
         }
         duration = try reader.signed()
@@ -56,6 +63,8 @@ struct TimerRow: RowValue, Equatable, Sendable {
             writer.byte(11)
             writer.sized(row.bytes)
         case .outcomes: writer.byte(40)
+        case .queue(let timer): timer.encode(into: &writer)
+        case .barrier(let timer): timer.encode(into: &writer)
         }
         writer.signed(duration)
         writer.signed(remaining)

@@ -233,7 +233,7 @@ extension TransactionRefusal {
         case .step(let place, let refusal):
             writer.byte(3)
             writer.list(place) { $1.varint(UInt64($0)) }
-            writer.bool(refusal == .overflow)
+            refusal.encode(into: &writer)
         case .tooMuchRead: writer.byte(4)
         }
     }
@@ -248,8 +248,31 @@ extension TransactionRefusal {
         case 3:
             var place: [Int] = []
             for _ in 0..<(try reader.count()) { place.append(try reader.count()) }
-            self = .step(at: place, try reader.bool() ? .overflow : .notAnInteger)
+            self = .step(at: place, try StepRefusal(reading: &reader))
         case 4: self = .tooMuchRead
+        default: throw .malformed
+        }
+    }
+}
+
+extension StepRefusal {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .notAnInteger: writer.byte(0)
+        case .overflow: writer.byte(1)
+        case .queue(let refusal):
+            writer.byte(2)
+            refusal.encode(into: &writer)
+        case .full: writer.byte(3)
+        }
+    }
+
+    fileprivate init(reading reader: inout ByteReader) throws(ByteReaderError) {
+        switch try reader.byte() {
+        case 0: self = .notAnInteger
+        case 1: self = .overflow
+        case 2: self = .queue(try QueueRefusal(reading: &reader))
+        case 3: self = .full
         default: throw .malformed
         }
     }
@@ -270,9 +293,18 @@ extension CoordinationOutcome {
         case .request(let state):
             writer.byte(4)
             state.encode(into: &writer)
+        case .queue(let outcome):
+            writer.byte(15)
+            outcome.encode(into: &writer)
+        case .barrier(let outcome):
+            writer.byte(16)
+            outcome.encode(into: &writer)
         case .claim(let outcome):
             writer.byte(10)
             outcome.encode(into: &writer)
+        case .historyBounds(let bounds):
+            writer.byte(50)
+            bounds.encode(into: &writer)
         }
     }
 
@@ -282,7 +314,10 @@ extension CoordinationOutcome {
         case 2: self = .lease(try LeaseOutcome(reading: &reader))
         case 3: self = .abandoned(try reader.bool())
         case 4: self = .request(try RequestState(reading: &reader))
+        case 15: self = .queue(try QueueOutcome(reading: &reader))
+        case 16: self = .barrier(try BarrierOutcome(reading: &reader))
         case 10: self = .claim(try ClaimOutcome(reading: &reader))
+        case 50: self = .historyBounds(try HistoryBounds(reading: &reader))
         default: throw .malformed
         }
     }
@@ -332,9 +367,19 @@ extension CoordinationRefusal {
             writer.byte(2)
             writer.string(id)
         case .full: writer.byte(3)
+        case .queue(let refusal):
+            writer.byte(15)
+            refusal.encode(into: &writer)
+        case .barrier(let refusal):
+            writer.byte(16)
+            refusal.encode(into: &writer)
         case .claim(let refusal):
             writer.byte(10)
             refusal.encode(into: &writer)
+        case .historyBounds(let minimum, let maximum):
+            writer.byte(50)
+            writer.varint(minimum)
+            writer.varint(maximum)
         }
     }
 
@@ -343,7 +388,10 @@ extension CoordinationRefusal {
         case 1: self = .leaseNotFound(try reader.string())
         case 2: self = .leaseExists(try reader.string())
         case 3: self = .full
+        case 15: self = .queue(try QueueRefusal(reading: &reader))
+        case 16: self = .barrier(try BarrierRefusal(reading: &reader))
         case 10: self = .claim(try ClaimRefusal(reading: &reader))
+        case 50: self = .historyBounds(minimum: try reader.varint(), maximum: try reader.varint())
         default: throw .malformed
         }
     }

@@ -31,6 +31,8 @@ public enum Verdict: UInt8, Sendable {
     case malformed = 12
     /// Its idempotency key had been used for another request.
     case keyReused = 13
+    /// The queue that it was about had no room.
+    case queueFull = 14
 }
 
 /// Where a request's command stood in the log, and how it ended.
@@ -168,7 +170,8 @@ extension Outcome {
         switch self {
         case .put(let put): put.created ? .created : .applied
         case .deleted, .incremented, .batch, .compacted, .transaction: .applied
-        case .coordinated(let outcome): outcome.isWaiting ? .waiting : .applied
+        case .coordinated(let outcome):
+            outcome.isWaiting ? .waiting : outcome.isCreation ? .created : .applied
         case .replayed(let outcome, _): outcome.verdict
         case .refused(let refusal): refusal.verdict
         }
@@ -202,6 +205,8 @@ extension CoordinationRefusal {
         case .leaseNotFound: .notFound
         case .leaseExists: .conflict
         case .full: .full
+        case .queue(let refusal): refusal.verdict
+        case .barrier(let refusal): refusal.verdict
         case .claim(let refusal):
             switch refusal {
             case .held, .notHolder, .leaseEnded: .conflict
@@ -209,6 +214,7 @@ extension CoordinationRefusal {
             case .tooManyWaiters: .full
             case .tooManyPermits: .invalid
             }
+        case .historyBounds: .invalid
         }
     }
 }

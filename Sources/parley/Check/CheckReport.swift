@@ -69,6 +69,7 @@ struct CheckReport: Sendable {
         case get, staleGet = "get, may be stale", pastGet = "get of a revision", list
         case staleList = "list, may be stale", put, conditionalPut = "put with a condition", delete
         case conditionalDelete = "delete with a condition", deleteRange = "delete of many", increment, batch
+        case transaction
         case all = "all"
 
         init(_ action: HistoryOperation.Action) {
@@ -85,6 +86,7 @@ struct CheckReport: Sendable {
             case .deleteRange: self = .deleteRange
             case .increment: self = .increment
             case .batch: self = .batch
+            case .transaction: self = .transaction
             }
         }
     }

@@ -36,7 +36,8 @@ extension HistoryOperation.Action {
                 fields: condition?.fields ?? [])
         case .increment(let key, let by):
             return Call("POST", Call.keyPath(key), query: [("op", "incr"), ("by", "\(by)")])
-        case .list, .deleteRange, .batch: preconditionFailure("no client of a check asks this: \(self)")
+        case .list, .deleteRange, .batch, .transaction:
+            preconditionFailure("no client of a check asks this: \(self)")
         }
     }
 }
@@ -140,7 +141,7 @@ extension Client.Answer {
             guard let sum = json.text("value").flatMap({ Int64($0) }), let version = json.number("version")
             else { return nil }
             return .ok(.incremented(sum, revision: revision, version: version))
-        case .deleteRange, .batch: return nil
+        case .deleteRange, .batch, .transaction: return nil
         }
     }
 

@@ -19,15 +19,17 @@ struct ClientOptions: ParsableArguments {
     @Flag(help: "Print the node's answer as JSON.")
     var json = false
 
-    /// A client as the options and the environment say.
-    func client(_ environment: Environment = .process) throws(CommandFailure) -> ClusterClient<CurlTransport>
-    {
+    /// A client as the options and the environment say, whose calls may take longer by what they wait for
+    /// others.
+    func client(
+        _ environment: Environment = .process, waiting: Instant.Span = .zero
+    ) throws(CommandFailure) -> ClusterClient<CurlTransport> {
         let text = try environment.value(endpoints, "PARLEY_ENDPOINTS") ?? "http://127.0.0.1:7071"
         let limit = try environment.value(timeout, "PARLEY_TIMEOUT")?.span ?? .seconds(5)
         guard limit > .zero else { throw .usage("--timeout must be more than nothing") }
         switch Endpoint.list(text) {
         case .success(let endpoints):
-            return ClusterClient(endpoints: endpoints, timeout: limit, carrier: CurlTransport())
+            return ClusterClient(endpoints: endpoints, timeout: limit + waiting, carrier: CurlTransport())
         case .failure(let error): throw .usage("--endpoints: \(error)")
         }
     }

@@ -16,6 +16,7 @@ struct Put: ParsableCommand {
               parley put config/db host=db1
               parley put config/db --if-revision 2 host=db2
               tar c conf | parley put backup/conf - --if-absent
+              parley put code --ttl 60s 1234
 
             Exits with 4 if the condition does not hold, and with 5 if the cluster is \
             unavailable or the outcome is unknown: then the value may or may not have been \
@@ -28,6 +29,7 @@ struct Put: ParsableCommand {
     @Option(help: ArgumentHelp("Only if the key was last changed at this revision.", valueName: "revision"))
     var ifRevision: UInt64?
     @Flag(help: "Only if there is no such key.") var ifAbsent = false
+    @OptionGroup(title: "Lease") var lease: KeyLeaseOptions
     @OptionGroup(title: "Connection") var connection: ClientOptions
 
     /// The most that a value may hold; the servers' own limit is lower.
@@ -40,6 +42,7 @@ struct Put: ParsableCommand {
         guard ifRevision == nil || !ifAbsent else {
             throw ValidationError("--if-revision and --if-absent exclude each other")
         }
+        try lease.check()
     }
 
     func run() throws {
@@ -47,7 +50,9 @@ struct Put: ParsableCommand {
         var client = try connection.client()
         let value = try bytes()
         let condition = ifAbsent ? Condition.absent : ifRevision.map { .revision(Revision($0)) }
-        let result = try calling { () throws(ClientError) in try client.put(key, value, if: condition) }
+        let result = try calling { () throws(ClientError) in
+            try client.put(key, value, if: condition, under: lease.choice)
+        }
         if connection.json { return printAnswer(result.body) }
         Terminal.line("\(result.created ? "created" : "changed") at revision \(result.revision)")
     }
@@ -85,15 +90,25 @@ struct Get: ParsableCommand {
     var consistency = Consistency.linearizable
     @Option(help: ArgumentHelp("The value as it was at this revision.", valueName: "revision"))
     var revision: UInt64?
+    @Option(
+        help: ArgumentHelp(
+            "The value as it was at this time, such as 2026-11-22T10:00:00Z.", valueName: "instant"))
+    var at: String?
     @Flag(help: "Print revisions, version and size instead of the value.") var meta = false
     @OptionGroup(title: "Connection") var connection: ClientOptions
+
+    func validate() throws {
+        guard revision == nil || at == nil else {
+            throw ValidationError("--revision and --at exclude each other")
+        }
+    }
 
     func run() throws {
         let key = try keyBytes(key)
         var client = try connection.client()
         let found = try calling { () throws(ClientError) in
             try client.get(
-                key, consistency: consistency, at: revision.map(Revision.init),
+                key, consistency: consistency, at: revision.map(Revision.init), instant: at,
                 metadata: meta || connection.json)
         }
         guard let found else { throw CommandFailure(.notFound, "no such key: \(Terminal.printable(key))") }

@@ -1,0 +1,43 @@
+// Receivers that wait for a message: each change of the queue lets the oldest of them try again, and whoever
+// gets something lets the next one try.
+import API
+import HTTPServer
+import Primitives
+import Store
+
+extension NodeLoop {
+    /// Whether a request that came back with nothing waits for something to change.
+    mutating func waitsForMore(_ plan: WritePlan, _ outcome: Outcome, on connection: ConnectionID) -> Bool {
+        guard let wish = plan.repeats else { return false }
+        guard outcome.isEmptyReceive else {
+            repeats.finish(connection)
+            tryAgain(at: wish.row)
+            return false
+        }
+        let start = metrics.start(on: connection) ?? now
+        let end = repeats.waitEnd(of: connection, wish, since: start)
+        guard now < end, drain == nil, !repeats.isFull else { return false }
+        repeats.insert(connection, plan, at: wish.row, until: end)
+        traced[connection]?.isHeld = true
+        server.watch(connection)
+        return true
+    }
+
+    /// Lets the one that has waited longest for a row try again.
+    mutating func tryAgain(at row: RowKey) {
+        guard !repeats.isEmpty, let (connection, plan) = repeats.takeOldest(at: row) else { return }
+        submit(
+            plan.operation(at: node.replica.keyspace.revision),
+            token: requests.insert(.write(connection, plan)), id: requestIDs.next(at: wall),
+            deadline: now + plan.timeout, once: plan.once, on: connection)
+    }
+
+    /// Answers those who have waited for as long as they wanted; everybody with `all`.
+    mutating func endRepeats(all: Bool = false) {
+        for (connection, plan) in repeats.takeExpired(at: now, all: all) {
+            server.watch(connection, false)
+            let outcome = Outcome.coordinated(.queue(.received([])))
+            answer(connection, api.render(write: plan, outcome: outcome, context: context()))
+        }
+    }
+}

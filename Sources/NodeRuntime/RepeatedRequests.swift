@@ -1,0 +1,73 @@
+// Requests that came back with nothing and are tried again when there may be something: receivers of messages.
+import API
+import HTTPServer
+import Primitives
+import Store
+
+/// The connections that wait for a row to change, oldest first for each row.
+struct RepeatedRequests {
+    private struct Waiting {
+        var plan: WritePlan
+        var row: RowKey
+        var deadline: Instant
+        var number: UInt64
+    }
+
+    /// How many may wait; more are answered at once.
+    static let limit = 20_000
+
+    private var byConnection: [ConnectionID: Waiting] = [:]
+    /// By row, then in the order in which they began to wait.
+    private var byRow: [RowKey: [UInt64: ConnectionID]] = [:]
+    /// Until when those wait that are being tried just now.
+    private var trying: [ConnectionID: Instant] = [:]
+    private var lastNumber: UInt64 = 0
+    private(set) var deadline = Instant.never
+
+    var isEmpty: Bool { byConnection.isEmpty }
+    var isFull: Bool { byConnection.count >= Self.limit }
+    var rows: [RowKey] { byRow.keys.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) } }
+
+    /// Until when a request that has just come back with nothing may wait, which began at `start`.
+    mutating func waitEnd(of connection: ConnectionID, _ plan: RepeatPlan, since start: Instant) -> Instant {
+        trying.removeValue(forKey: connection) ?? start + plan.wait
+    }
+
+    /// The request of this connection has come to an end.
+    mutating func finish(_ connection: ConnectionID) {
+        if !trying.isEmpty { trying[connection] = nil }
+    }
+
+    mutating func insert(_ connection: ConnectionID, _ plan: WritePlan, at row: RowKey, until end: Instant) {
+        lastNumber += 1
+        byConnection[connection] = Waiting(plan: plan, row: row, deadline: end, number: lastNumber)
+        byRow[row, default: [:]][lastNumber] = connection
+        deadline = min(deadline, end)
+    }
+
+    mutating func remove(_ connection: ConnectionID) -> WritePlan? {
+        guard let waiting = byConnection.removeValue(forKey: connection) else { return nil }
+        byRow[waiting.row]?[waiting.number] = nil
+        if byRow[waiting.row]?.isEmpty == true { byRow[waiting.row] = nil }
+        return waiting.plan
+    }
+
+    /// Takes out the one that has waited longest for a row, to be tried again.
+    mutating func takeOldest(at row: RowKey) -> (connection: ConnectionID, plan: WritePlan)? {
+        guard let number = byRow[row]?.keys.min(), let connection = byRow[row]?[number],
+            let end = byConnection[connection]?.deadline, let plan = remove(connection)
+        else { return nil }
+        trying[connection] = end
+        return (connection, plan)
+    }
+
+    /// Takes out those whose time is over, in a fixed order; all of them with `all`.
+    mutating func takeExpired(at now: Instant, all: Bool = false) -> [(ConnectionID, WritePlan)] {
+        guard all || now >= deadline else { return [] }
+        let expired = byConnection.filter { all || $0.value.deadline <= now }
+            .sorted { $0.value.number < $1.value.number }.map(\.key)
+        let taken = expired.compactMap { connection in remove(connection).map { (connection, $0) } }
+        deadline = byConnection.values.map(\.deadline).min() ?? .never
+        return taken
+    }
+}
