@@ -18,7 +18,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     case ttl, lease, keepLease = "keep_lease", name, onExpire = "on_expire", lockDelay = "lock_delay"
     case hold, onDisconnect = "on_disconnect"
     // Locks, elections and semaphores
-    case owner, token, candidate, value, priority, permits
+    case owner, token, candidate, value, permits
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
     // Watches
