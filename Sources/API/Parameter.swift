@@ -26,7 +26,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     // Health
     case verbose, exclude, full
     // Queues and barriers
-    case priority, delay, dedupe, visibility, consumer, receipt
+    case delay, dedupe, visibility, consumer, receipt
     case parties, generations, generation, member
     // Presentation
     case explain, pretty

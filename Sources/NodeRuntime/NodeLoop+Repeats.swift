@@ -2,7 +2,9 @@
 // gets something lets the next one try.
 import API
 import HTTPServer
+import NodeCore
 import Primitives
+import Replication
 import Store
 
 extension NodeLoop {

@@ -1,5 +1,5 @@
-public import ArgumentParser
-public import Client
+import ArgumentParser
+import Client
 import Glibc
 import JSON
 
