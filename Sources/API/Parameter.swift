@@ -18,7 +18,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     case ttl, lease, keepLease = "keep_lease", name, onExpire = "on_expire", lockDelay = "lock_delay"
     case hold, onDisconnect = "on_disconnect"
     // Locks, elections and semaphores
-    case owner, token, candidate, value, permits
+    case owner, token, candidate, value, priority, permits
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
     // Watches
@@ -26,7 +26,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     // Health
     case verbose, exclude, full
     // Queues and barriers
-    case priority, delay, dedupe, visibility, consumer, receipt
+    case delay, dedupe, visibility, consumer, receipt
     case parties, generations, generation, member
     // Presentation
     case explain, pretty

@@ -54,6 +54,11 @@ extension NativeAPI {
         request.lease = try parameters.text(.lease)
         if let timeToLive = try timeToLive(parameters) { request.timeToLive = timeToLive }
         request.wait = try claimWait(parameters)
+        if request.wait > 0, asked.request.field("idempotency-key") != nil {
+            // What came of it first was that it waits, and that is what a repeat would be told.
+            throw Problem(.badRequest, "a request that waits takes no Idempotency-Key")
+                .with("header", .text("Idempotency-Key"))
+        }
         var plan = try change(.acquire(request), claim, asked)
         if try parameters.flag(.hold) { plan.hold = HoldPlan(endsAtOnce: true) }
         return plan

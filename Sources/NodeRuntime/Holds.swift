@@ -7,6 +7,8 @@ import Store
 /// Something that is held under a lease for as long as a client stays connected, and renewed meanwhile.
 struct Hold {
     var lease: String
+    /// The request by which a lock or the like is held under the lease, if that is what is held.
+    var claim: RequestID?
     var timeToLive: Instant.Span
     /// What is done when the client is gone; nil: the lease's time runs out.
     var atEnd: CoordinationCommand?

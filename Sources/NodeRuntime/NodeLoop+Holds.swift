@@ -47,14 +47,18 @@ extension NodeLoop {
 
     /// The client is gone before it could hear what it was given.
     private mutating func giveBack(_ plan: WritePlan, _ id: RequestID, _ outcome: Outcome) {
-        abandon(id)
+        if isHeld(by: id) { return abandon(id) }
         guard plan.hold?.endsAtOnce == true, let lease = heldLease(outcome) else { return }
         carryOutUnattended(.lease(.revoke(id: lease.id)))
     }
 
+    /// Whether a request has a place or a hold of its own in the state; a lease alone is none.
+    private func isHeld(by request: RequestID) -> Bool {
+        node.replica.keyspace.coordination.row(of: request) != nil
+    }
+
     private mutating func abandon(_ request: RequestID) {
-        guard node.replica.keyspace.coordination.row(of: request) != nil else { return }
-        carryOutUnattended(.abandon(request))
+        if isHeld(by: request) { carryOutUnattended(.abandon(request)) }
     }
 
     private mutating func carryOutUnattended(_ command: CoordinationCommand) {
@@ -102,17 +106,18 @@ extension NodeLoop {
         guard let wish = plan.hold else { return }
         metrics.answered(connection, response.status, at: now)
         let head = api.renderHold(response)
+        let isHeld = isHeld(by: request)
+        let end: CoordinationCommand? =
+            !wish.endsAtOnce ? nil : isHeld ? .abandon(request) : .lease(.revoke(id: lease.id))
         guard server.beginStream(connection, head, at: now) else {
-            abandon(request)
-            if wish.endsAtOnce { carryOutUnattended(.lease(.revoke(id: lease.id))) }
+            if let end { carryOutUnattended(end) }
             return
         }
         server.watch(connection)
         let timeToLive = Instant.Span.milliseconds(Int(lease.terms.timeToLive))
-        let end = wish.endsAtOnce ? CoordinationCommand.lease(.revoke(id: lease.id)) : nil
         // It is renewed at once, which tells exactly until when it is held.
         holds[connection] = Hold(
-            lease: lease.id, timeToLive: timeToLive, atEnd: end, renewAt: now,
+            lease: lease.id, claim: isHeld ? request : nil, timeToLive: timeToLive, atEnd: end, renewAt: now,
             isSafeUntil: now + timeToLive)
         nextHold = now
     }
@@ -148,6 +153,9 @@ extension NodeLoop {
         guard var hold = holds[connection] else { return }
         guard case .coordinated(.lease(.renewed(let lease))) = outcome else {
             return endHold(of: connection, .leaseNotFound, "lease '\(hold.lease)' has ended")
+        }
+        if let claim = hold.claim, !isHeld(by: claim) {
+            return endHold(of: connection, .notHolder, "it was taken away")
         }
         hold.timeToLive = .milliseconds(Int(lease.terms.timeToLive))
         hold.isSafeUntil = start + hold.timeToLive
@@ -207,6 +215,7 @@ extension NodeLoop {
     private func heldLease(_ outcome: Outcome) -> Lease? {
         switch outcome {
         case .coordinated(.lease(.granted(let lease))), .coordinated(.lease(.renewed(let lease))): lease
+        case .coordinated(.claim(.granted(let grant))): grant.lease
         default: nil
         }
     }

@@ -172,7 +172,7 @@ struct ClaimModelTests {
         }
     }
 
-    @Test(arguments: 1...12 as ClosedRange<UInt64>)
+    @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func `Random commands come to what the model says and leave nothing behind`(seed: UInt64) {
         var run = Run(seed: seed)
         for _ in 0..<400 { run.step() }

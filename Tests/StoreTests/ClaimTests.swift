@@ -247,6 +247,7 @@ struct ClaimTests {
 
     @Test func `Waiters beyond the limit are refused`() {
         var scene = ClaimScene()
+        scene.keyspace = Keyspace()
         _ = scene.lock("a")
         for _ in 0..<Limits.claimWaiters { _ = scene.keyspace.apply(Self.waiting) }
         #expect(scene.lock("b", wait: 1000) == "too many wait")

@@ -44,7 +44,10 @@ extension Keyspace {
             return .refused(.coordination(.claim(.tooManyWaiters(claim))))
         }
         let place = coordination.enqueue(request, id, at: lastTime, state)
-        return .coordinated(.claim(.waiting(position: coordination.position(of: place))))
+        // Only candidates can come before others who wait.
+        let position =
+            claim.kind == .election ? coordination.position(of: place) : Int(state.waiters) + 1
+        return .coordinated(.claim(.waiting(position: position)))
     }
 
     /// Lets somebody in who may be let in.
