@@ -129,7 +129,7 @@ extension NativeAPI {
     /// nothing here (Fetch standard, CORS protocol).
     static let exposedFields =
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
-        + "Parley-Revision-Time, Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, Parley-Create-Revision, "
-        + "Parley-Key-Version, Parley-Lease, Parley-Leader, Parley-Term, Parley-Message-Id, Parley-Receipt, Parley-Attempt, "
-        + "Parley-Enqueued-At, Server-Timing, traceparent"
+        + "Parley-Revision-Time, Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, "
+        + "Parley-Create-Revision, Parley-Key-Version, Parley-Lease, Parley-Leader, Parley-Term, "
+        + "Parley-Message-Id, Parley-Receipt, Parley-Attempt, Parley-Enqueued-At, Idempotent-Replayed, Server-Timing, traceparent"
 }

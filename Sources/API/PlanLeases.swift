@@ -25,8 +25,16 @@ extension NativeAPI {
         terms.meta = try short(.meta, parameters, most: 4096)
         let end = try parameters.choice(.onExpire, of: OnExpire.self, words: "delete or release")
         terms.end = end == .release ? .release : .delete
-        terms.lockDelay =
-            try parameters.span(.lockDelay, most: settings.limits.maximumLockDelay)?.milliseconds ?? 0
+        if let value = parameters[.lockDelay] {
+            let most = settings.limits.maximumLockDelay
+            guard let delay = parseSpan(value), delay <= most else {
+                throw Problem(
+                    .badDuration,
+                    "lock_delay is up to \(most.milliseconds / 1000)s, not '\(readable(value))'"
+                ).with("parameter", .text("lock_delay"))
+            }
+            terms.lockDelay = delay.milliseconds
+        }
         return .write(try hold(.grant(terms), asked))
     }
 

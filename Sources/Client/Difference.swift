@@ -11,9 +11,9 @@ public struct DifferencePage: Sendable {
 }
 
 extension ClusterClient {
-    /// One page of what is different about the keys that begin with `prefix`. `from` and `to` are revisions or
-    /// instants (RFC 3339), `to` is now if it is nil; `cursor` is the page before's ``DifferencePage/next``,
-    /// and stands for both of them.
+    /// One page of what is different about the keys that begin with `prefix`. `from` and `to` are revisions
+    /// or instants (RFC 3339), `to` is now if it is nil; `cursor` is the page before's
+    /// ``DifferencePage/next``, and stands for both of them.
     public mutating func difference(
         prefix: [UInt8], from: String, to: String?, keysOnly: Bool, limit: Int, cursor: String? = nil
     ) throws(ClientError) -> DifferencePage {

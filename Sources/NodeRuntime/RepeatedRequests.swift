@@ -1,4 +1,5 @@
-// Requests that came back with nothing and are tried again when there may be something: receivers of messages.
+// Requests that came back with nothing and are tried again when there may be something: receivers of
+// messages.
 import API
 import HTTPServer
 import Primitives

@@ -11,7 +11,8 @@ public import Primitives
 /// | 17 | 8 | the leader's time, milliseconds since 1970, little-endian |
 /// | 25 | sized | principal, UTF-8 |
 /// | then | 1 | operation: 1 put, 2 delete, 3 delete range, 4 increment, 5 batch, 6 compact, 7 transaction,
-/// | | | 8 put under a lease, 9 coordination, 10 idempotency key (sized, then 8 bytes) and another operation |
+/// | | | 8 put under a lease, 9 coordination, |
+/// | | | 10 idempotency key (sized, then 8 bytes) and another operation |
 /// | then | | the operation's fields, to the end |
 public struct Command: Sendable, Equatable {
     /// Identifies the client's request.

@@ -41,7 +41,7 @@ import Testing
     @Test(arguments: [
         ("/kv/a", "GET, HEAD, PUT, POST, DELETE, OPTIONS"), ("/kv", "GET, HEAD, POST, DELETE, OPTIONS"),
         ("/leader", "GET, HEAD, OPTIONS"), ("/leader/transfer", "POST, OPTIONS"),
-        ("*", "GET, HEAD, PUT, POST, DELETE, OPTIONS"),
+        ("*", "GET, HEAD, PUT, POST, DELETE, PATCH, OPTIONS"),
     ])
     func `tell their methods`(_ target: String, _ allow: String) throws {
         let response = try #require(immediate(.options, target))

@@ -56,11 +56,13 @@ import Testing
                 #expect(
                     Set(due) == Set(list.filter { $0.value.due <= at(now) }.keys)
                         && Set(due).count == due.count)
+                // The next time is to come.
+                let next = max(later, now + 1)
                 for id in due {
-                    holds[id]?.renewAt = at(later)
-                    holds[id]?.isSafeUntil = at(later + 9)
-                    list[id]?.renewAt = at(later)
-                    list[id]?.isSafeUntil = at(later + 9)
+                    holds[id]?.renewAt = at(next)
+                    holds[id]?.isSafeUntil = at(next + 9)
+                    list[id]?.renewAt = at(next)
+                    list[id]?.isSafeUntil = at(next + 9)
                 }
             }
             #expect(holds.nextDue() == list.values.map(\.due).min() ?? .never)

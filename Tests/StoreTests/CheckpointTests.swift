@@ -76,7 +76,7 @@ import Testing
         var writer = CheckpointWriter(Self.sample(), cluster: ClusterID(1))
         var blocks: [[UInt8]] = []
         while let block = writer.next() { blocks.append(block) }
-        #expect(blocks.count == 6)
+        #expect(blocks.count == 7)
         for place in blocks.indices {
             var (without, twice) = (blocks, blocks)
             without.remove(at: place)
@@ -132,7 +132,7 @@ import Testing
         #expect(Array(bytes[12..<16]) == [1, 0, 0, 0])
         let header: [UInt8] =
             [2, 0, 0, 0] + [99, 0, 0, 0, 0, 0, 0, 0] + [1, 0, 0, 1, 9, 1, 0] + [0, 0, 0, 0, 0, 0, 0, 0]
-            + [0, 0] + [0]
+            + [0, 0] + [0] + [0xd3, 0x08, 0xa3, 0x85, 0x88, 0x6a, 0x3f, 0x24] + [0]
         #expect(Array(bytes[20..<(20 + header.count)]) == header)
         #expect(bytes[8] == UInt8(header.count))
     }

@@ -77,7 +77,10 @@ struct ForgedCheckpoint {
             writer.fixed(lastTime)
             writer.varint(oldest.revision)
             writer.string(oldest.key)
-            if version > 1 { writer.varint(lastNumber) }
+            if version > 1 {
+                writer.varint(lastNumber)
+                RequestLog().encodeHead(into: &writer)
+            }
             writer.raw(headerTail)
         }
         block(.items) { writer in for entry in items { write(entry, &writer) } }

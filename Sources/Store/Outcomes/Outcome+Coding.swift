@@ -2,7 +2,8 @@ import Primitives
 
 // The binary form of outcomes, a part of what is remembered of requests with idempotency keys:
 //
-//   kind (1 put, 2 deleted, 3 incremented, 4 batch, 5 compacted, 6 transaction, 7 coordinated, 8 refused), fields
+//   kind (1 put, 2 deleted, 3 incremented, 4 batch, 5 compacted, 6 transaction, 7 coordinated, 8 refused),
+//   then its fields
 
 extension Outcome {
     func encode(into writer: inout ByteWriter) {
