@@ -131,5 +131,6 @@ extension NativeAPI {
         "ETag, Retry-After, Link, Location, Parley-Node, Parley-Revision, Parley-Request-Id, "
         + "Parley-Revision-Time, Parley-Consistency, Parley-Lag-Ms, Parley-Served-By, "
         + "Parley-Create-Revision, Parley-Key-Version, Parley-Lease, Parley-Leader, Parley-Term, "
-        + "Parley-Message-Id, Parley-Receipt, Parley-Attempt, Parley-Enqueued-At, Idempotent-Replayed, Server-Timing, traceparent"
+        + "Parley-Message-Id, Parley-Receipt, Parley-Attempt, Parley-Enqueued-At, "
+        + "Idempotent-Replayed, Server-Timing, traceparent"
 }
