@@ -49,7 +49,7 @@ extension NativeAPI {
         if let permits = try parameters.number(.permits, in: 1...Store.Limits.claimPermits) {
             request.permits = permits
         }
-        if let priority = try parameters.number(.priority, in: 0...255) { request.priority = priority }
+        if let priority = try parameters.number(.priority, in: 0...1_000_000) { request.priority = priority }
         try parameters.refuse(.lease, with: .ttl)
         request.lease = try parameters.text(.lease)
         if let timeToLive = try timeToLive(parameters) { request.timeToLive = timeToLive }
