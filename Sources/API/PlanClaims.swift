@@ -199,3 +199,10 @@ public struct ClaimQuery: Sendable {
 
     var fingerprint: UInt64 { fnv1a(prefix.utf8, seed: fnv1a(kind.path.utf8)) }
 }
+
+extension WritePlan {
+    /// Whether the answer tells how much time is left of something.
+    public var showsTimers: Bool {
+        if case .claim = form { true } else { false }
+    }
+}

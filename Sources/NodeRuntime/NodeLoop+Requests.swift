@@ -151,6 +151,7 @@ extension NodeLoop {
     mutating func writeContext(_ plan: WritePlan, _ id: RequestID) -> AnswerContext {
         var context = context()
         context.requestID = id
+        if plan.showsTimers { context.timeLeft = timeLeft() }
         if plan.traits.flags.contains(.explain) { context.explanation = explanation(of: id) }
         if node.replica.raft.role != .leader { context.servedBy = leaderHint?.name }
         return context
