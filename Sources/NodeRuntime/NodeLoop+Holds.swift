@@ -82,9 +82,17 @@ extension NodeLoop {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
         }
         for row in repeats.rows { tryAgain(at: row) }
-        for request in parked.requests where node.replica.keyspace.coordination.row(of: request) == nil {
-            guard let (connection, plan) = parked.remove(request) else { continue }
-            refuse(connection, .outcomeUnknown, plan.traits, requestID: request)
+        for request in parked.requests {
+            switch node.replica.keyspace.claimOutcome(of: request) {
+            case .waiting: continue
+            case .granted(let grant): settle(request, .coordinated(.claim(.granted(grant))))
+            default:
+                // It came to an end that nobody remembers. A party that arrives again is told where it
+                // stands.
+                guard let (connection, plan) = parked.remove(request) else { continue }
+                server.watch(connection, false)
+                refuse(connection, .outcomeUnknown, plan.traits, requestID: request)
+            }
         }
     }
 
