@@ -65,7 +65,10 @@ public final class Chronicler: Observer {
 
     private func take(_ what: Step.What, _ chronicle: Chronicle, _ simulation: Simulation) throws(Violation) {
         switch what {
-        case .turn(let turn): try take(turn, chronicle, simulation)
+        case .turn(let turn):
+            // A disk may have gone bad since its node last used it.
+            for node in chronicle.nodes { node.isInjured = simulation.nodes[node.index].isInjured }
+            try take(turn, chronicle, simulation)
         case .logTurn(let turn):
             let node = chronicle.nodes[turn.node]
             node.isInjured = simulation.nodes[turn.node].isInjured
