@@ -54,13 +54,12 @@ extension NativeAPI {
         request.lease = try parameters.text(.lease)
         if let timeToLive = try timeToLive(parameters) { request.timeToLive = timeToLive }
         request.wait = try claimWait(parameters)
-        if request.wait > 0, asked.request.field("idempotency-key") != nil {
-            // What came of it first was that it waits, and that is what a repeat would be told.
-            throw Problem(.badRequest, "a request that waits takes no Idempotency-Key")
-                .with("header", .text("Idempotency-Key"))
-        }
+        if request.wait > 0 { try refuseOnceKey(asked, "a request that waits") }
         var plan = try change(.acquire(request), claim, asked)
-        if try parameters.flag(.hold) { plan.hold = HoldPlan(endsAtOnce: true) }
+        if try parameters.flag(.hold) {
+            try refuseOnceKey(asked, "a stream that holds something")
+            plan.hold = HoldPlan(endsAtOnce: true)
+        }
         return plan
     }
 

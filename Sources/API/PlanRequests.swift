@@ -23,6 +23,14 @@ extension NativeAPI {
         return OnceKey(key: String(decoding: key, as: UTF8.self), fingerprint: hash)
     }
 
+    /// Refuses an idempotency key where a repeat could not be given the same answer: that something waits was
+    /// only the first outcome, and a stream that holds something can't be replayed.
+    func refuseOnceKey(_ asked: Asked, _ reason: String) throws(Problem) {
+        guard asked.request.field("idempotency-key") != nil else { return }
+        throw Problem(.badRequest, "\(reason) takes no Idempotency-Key")
+            .with("header", .text("Idempotency-Key"))
+    }
+
     /// `GET /requests/{id}`.
     func planRequest(_ asked: Asked) throws(Problem) -> Plan {
         .read(

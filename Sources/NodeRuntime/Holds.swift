@@ -26,8 +26,8 @@ struct Hold {
 struct Holds {
     private var byConnection: [ConnectionID: Hold] = [:]
     private var byLease: [RowKey: [ConnectionID]] = [:]
-    /// A binary heap, the first at its root. An entry counts only if it tells when its hold is due.
-    private var agenda: [(at: Instant, connection: ConnectionID)] = []
+    /// An entry counts only if it tells when its hold is due.
+    private var agenda = Agenda<ConnectionID>()
 
     var isEmpty: Bool { byConnection.isEmpty }
     var count: Int { byConnection.count }
@@ -48,14 +48,14 @@ struct Holds {
                 if let old { leave(old.lease, connection) }
                 if let newValue { byLease[RowKey(.lease, newValue.lease), default: []].append(connection) }
             }
-            if let newValue, old?.due != newValue.due { insert(connection, at: newValue.due) }
+            if let newValue, old?.due != newValue.due { agenda.insert(connection, at: newValue.due) }
             if agenda.count > 4 * byConnection.count + 64 { rebuild() }
         }
     }
 
     /// When the first must be seen to.
     mutating func nextDue() -> Instant {
-        while let first = agenda.first, byConnection[first.connection]?.due != first.at { removeFirst() }
+        while let first = agenda.first, byConnection[first.id]?.due != first.at { agenda.removeFirst() }
         return agenda.first?.at ?? .never
     }
 
@@ -63,8 +63,8 @@ struct Holds {
     mutating func takeDue(at now: Instant) -> [ConnectionID] {
         var (connections, taken): ([ConnectionID], Set<ConnectionID>) = ([], [])
         while nextDue() <= now, let first = agenda.first {
-            removeFirst()
-            if taken.insert(first.connection).inserted { connections.append(first.connection) }
+            agenda.removeFirst()
+            if taken.insert(first.id).inserted { connections.append(first.id) }
         }
         return connections
     }
@@ -76,33 +76,7 @@ struct Holds {
     }
 
     private mutating func rebuild() {
-        agenda = []
-        for (connection, hold) in byConnection { insert(connection, at: hold.due) }
-    }
-
-    private mutating func insert(_ connection: ConnectionID, at instant: Instant) {
-        agenda.append((instant, connection))
-        var place = agenda.count - 1
-        while place > 0, agenda[place].at < agenda[(place - 1) / 2].at {
-            agenda.swapAt(place, (place - 1) / 2)
-            place = (place - 1) / 2
-        }
-    }
-
-    private mutating func removeFirst() {
-        let last = agenda.removeLast()
-        guard !agenda.isEmpty else { return }
-        agenda[0] = last
-        var place = 0
-        while true {
-            var least = place
-            for child in [2 * place + 1, 2 * place + 2]
-            where child < agenda.count && agenda[child].at < agenda[least].at {
-                least = child
-            }
-            if least == place { return }
-            agenda.swapAt(place, least)
-            place = least
-        }
+        agenda = Agenda()
+        for (connection, hold) in byConnection { agenda.insert(connection, at: hold.due) }
     }
 }

@@ -25,6 +25,13 @@ extension NodeLoop {
         return true
     }
 
+    /// A request was refused. If it was one that was tried again, the next one tries in its place, a moment
+    /// later: where one was refused because there is no leader or too much to do, so would they all be.
+    mutating func endTry(_ plan: WritePlan, on connection: ConnectionID) {
+        guard repeats.finish(connection), let wish = plan.repeats else { return }
+        repeats.postpone(wish.row, to: now + .milliseconds(100))
+    }
+
     /// Lets the one that has waited longest for a row try again.
     mutating func tryAgain(at row: RowKey) {
         guard !repeats.isEmpty, let (connection, plan) = repeats.takeOldest(at: row) else { return }
@@ -34,12 +41,14 @@ extension NodeLoop {
             deadline: now + plan.timeout, once: plan.once, on: connection)
     }
 
-    /// Answers those who have waited for as long as they wanted; everybody with `all`.
+    /// Answers those who have waited for as long as they wanted, everybody with `all`, and tries those whose
+    /// turn was put off.
     mutating func endRepeats(all: Bool = false) {
         for (connection, plan) in repeats.takeExpired(at: now, all: all) {
             server.watch(connection, false)
             let outcome = Outcome.coordinated(.queue(.received([])))
             answer(connection, api.render(write: plan, outcome: outcome, context: context()))
         }
+        for row in repeats.takePostponed(at: now) { tryAgain(at: row) }
     }
 }

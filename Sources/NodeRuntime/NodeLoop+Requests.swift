@@ -137,6 +137,7 @@ extension NodeLoop {
         case .write(let connection, let plan) where outcome.isCoordination:
             finishCoordination(plan, id, outcome, on: connection)
         case .write(let connection, let plan):
+            endTry(plan, on: connection)
             let context = writeContext(plan, id)
             answer(connection, api.render(write: plan, outcome: outcome, context: context))
         case .importing(var importing):
@@ -182,6 +183,7 @@ extension NodeLoop {
             }
         switch requests.remove(token) {
         case .write(let connection, let plan):
+            endTry(plan, on: connection)
             let times = plan.traits.flags.contains(.explain) ? writeTimes.finish(id) : nil
             let stages = times?.stages(committed: nil, answered: Clock.now())
             refuse(

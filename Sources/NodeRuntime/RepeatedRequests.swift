@@ -18,10 +18,12 @@ struct RepeatedRequests {
     static let limit = 20_000
 
     private var byConnection: [ConnectionID: Waiting] = [:]
-    /// By row, then in the order in which they began to wait.
-    private var byRow: [RowKey: [UInt64: ConnectionID]] = [:]
+    /// By row, in the order in which they began to wait: by their numbers.
+    private var byRow: [RowKey: [(number: UInt64, connection: ConnectionID)]] = [:]
     /// Until when those wait that are being tried just now.
     private var trying: [ConnectionID: Instant] = [:]
+    /// Rows of which somebody could not be tried, and when the next one is.
+    private var postponed: [RowKey: Instant] = [:]
     private var lastNumber: UInt64 = 0
     private(set) var deadline = Instant.never
 
@@ -34,32 +36,50 @@ struct RepeatedRequests {
         trying.removeValue(forKey: connection) ?? start + plan.wait
     }
 
-    /// The request of this connection has come to an end.
-    mutating func finish(_ connection: ConnectionID) {
-        if !trying.isEmpty { trying[connection] = nil }
+    /// The request of this connection has come to an end; whether it was one that was tried again.
+    @discardableResult mutating func finish(_ connection: ConnectionID) -> Bool {
+        !trying.isEmpty && trying.removeValue(forKey: connection) != nil
     }
 
     mutating func insert(_ connection: ConnectionID, _ plan: WritePlan, at row: RowKey, until end: Instant) {
         lastNumber += 1
         byConnection[connection] = Waiting(plan: plan, row: row, deadline: end, number: lastNumber)
-        byRow[row, default: [:]][lastNumber] = connection
+        byRow[row, default: []].append((lastNumber, connection))
         deadline = min(deadline, end)
     }
 
     mutating func remove(_ connection: ConnectionID) -> WritePlan? {
         guard let waiting = byConnection.removeValue(forKey: connection) else { return nil }
-        byRow[waiting.row]?[waiting.number] = nil
+        if let place = byRow[waiting.row]?.firstIndex(where: { $0.number == waiting.number }) {
+            byRow[waiting.row]?.remove(at: place)
+        }
         if byRow[waiting.row]?.isEmpty == true { byRow[waiting.row] = nil }
         return waiting.plan
     }
 
     /// Takes out the one that has waited longest for a row, to be tried again.
     mutating func takeOldest(at row: RowKey) -> (connection: ConnectionID, plan: WritePlan)? {
-        guard let number = byRow[row]?.keys.min(), let connection = byRow[row]?[number],
+        guard let connection = byRow[row]?.first?.connection,
             let end = byConnection[connection]?.deadline, let plan = remove(connection)
         else { return nil }
         trying[connection] = end
         return (connection, plan)
+    }
+
+    /// The next one for a row is tried at `instant`.
+    mutating func postpone(_ row: RowKey, to instant: Instant) {
+        guard byRow[row] != nil else { return }
+        postponed[row] = instant
+        deadline = min(deadline, instant)
+    }
+
+    /// The rows for which the next one is to be tried now, in a fixed order.
+    mutating func takePostponed(at now: Instant) -> [RowKey] {
+        guard !postponed.isEmpty, now >= deadline else { return [] }
+        let due = postponed.filter { $0.value <= now }.map(\.key)
+        for row in due { postponed[row] = nil }
+        setDeadline()
+        return due.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     }
 
     /// Takes out those whose time is over, in a fixed order; all of them with `all`.
@@ -68,7 +88,11 @@ struct RepeatedRequests {
         let expired = byConnection.filter { all || $0.value.deadline <= now }
             .sorted { $0.value.number < $1.value.number }.map(\.key)
         let taken = expired.compactMap { connection in remove(connection).map { (connection, $0) } }
-        deadline = byConnection.values.map(\.deadline).min() ?? .never
+        setDeadline()
         return taken
+    }
+
+    private mutating func setDeadline() {
+        deadline = (byConnection.values.map(\.deadline) + postponed.values).min() ?? .never
     }
 }

@@ -13,61 +13,28 @@ public struct TimerQueue: Sendable {
         var noteAt: Instant
     }
 
-    /// A binary heap of instants, the first at its root.
-    private struct Heap: Sendable {
-        private(set) var entries: [(at: Instant, number: UInt64)] = []
-
-        var first: (at: Instant, number: UInt64)? { entries.first }
-
-        mutating func insert(_ number: UInt64, at instant: Instant) {
-            entries.append((instant, number))
-            var place = entries.count - 1
-            while place > 0, entries[place].at < entries[(place - 1) / 2].at {
-                entries.swapAt(place, (place - 1) / 2)
-                place = (place - 1) / 2
-            }
-        }
-
-        mutating func removeFirst() {
-            let last = entries.removeLast()
-            guard !entries.isEmpty else { return }
-            entries[0] = last
-            var place = 0
-            while true {
-                var least = place
-                for child in [2 * place + 1, 2 * place + 2]
-                where child < entries.count && entries[child].at < entries[least].at {
-                    least = child
-                }
-                if least == place { return }
-                entries.swapAt(place, least)
-                place = least
-            }
-        }
-    }
-
     /// Never iterated, so that no order of hashing reaches an effect.
     private var running: [UInt64: Running] = [:]
     /// When timers are due. An entry counts only if it tells its timer's deadline.
-    private var due = Heap()
+    private var due = Agenda<UInt64>()
     /// When what is left of timers is to be recorded; as above.
-    private var notes = Heap()
+    private var notes = Agenda<UInt64>()
 
     /// How many timers run.
     var count: Int { running.count }
 
     /// How many entries stand for them, outdated ones included.
-    var entryCount: Int { due.entries.count + notes.entries.count }
+    var entryCount: Int { due.count + notes.count }
 
     /// When the first timer is due.
     mutating func nextDue() -> Instant {
-        while let first = due.first, running[first.number]?.deadline != first.at { due.removeFirst() }
+        while let first = due.first, running[first.id]?.deadline != first.at { due.removeFirst() }
         return due.first?.at ?? .never
     }
 
     /// When something is next to be recorded.
     mutating func nextNote() -> Instant {
-        while let first = notes.first, running[first.number]?.noteAt != first.at { notes.removeFirst() }
+        while let first = notes.first, running[first.id]?.noteAt != first.at { notes.removeFirst() }
         return notes.first?.at ?? .never
     }
 
@@ -102,9 +69,9 @@ public struct TimerQueue: Sendable {
         var numbers: [UInt64] = []
         while numbers.count < limit, nextDue() <= now, let first = due.first {
             due.removeFirst()
-            running[first.number]?.deadline = retryAt
-            due.insert(first.number, at: retryAt)
-            numbers.append(first.number)
+            running[first.id]?.deadline = retryAt
+            due.insert(first.id, at: retryAt)
+            numbers.append(first.id)
         }
         return numbers
     }
@@ -114,24 +81,24 @@ public struct TimerQueue: Sendable {
         var left: [(UInt64, Instant.Span)] = []
         while left.count < limit, nextNote() <= now, let first = notes.first {
             notes.removeFirst()
-            guard var timer = running[first.number] else { continue }
+            guard var timer = running[first.id] else { continue }
             timer.noteAt = now + Self.step(of: timer.duration)
-            running[first.number] = timer
-            if timer.noteAt < timer.deadline { notes.insert(first.number, at: timer.noteAt) }
-            if timer.deadline > now { left.append((first.number, timer.deadline - now)) }
+            running[first.id] = timer
+            if timer.noteAt < timer.deadline { notes.insert(first.id, at: timer.noteAt) }
+            if timer.deadline > now { left.append((first.id, timer.deadline - now)) }
         }
         return left
     }
 
     private mutating func rebuild() {
         let (dues, noted) = (due.entries, notes.entries)
-        due = Heap()
-        notes = Heap()
-        for entry in dues where running[entry.number]?.deadline == entry.at {
-            due.insert(entry.number, at: entry.at)
+        due = Agenda<UInt64>()
+        notes = Agenda<UInt64>()
+        for entry in dues where running[entry.id]?.deadline == entry.at {
+            due.insert(entry.id, at: entry.at)
         }
-        for entry in noted where running[entry.number]?.noteAt == entry.at {
-            notes.insert(entry.number, at: entry.at)
+        for entry in noted where running[entry.id]?.noteAt == entry.at {
+            notes.insert(entry.id, at: entry.at)
         }
     }
 

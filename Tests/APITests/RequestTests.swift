@@ -42,7 +42,11 @@ import Testing
     }
 
     @Test func `that can't be carried out once refuse the key by name`() throws {
-        for target in ["/messages/n1", "/leader/transfer", "/inbox/a/ack?id=1"] {
+        let targets = [
+            "/messages/n1", "/leader/transfer", "/inbox/a/ack?id=1", "/locks/a/acquire?wait=5s",
+            "/locks/a/acquire?hold", "/leases?ttl=5s&hold",
+        ]
+        for target in targets {
             let response = try #require(
                 immediate(.post, target, ["Idempotency-Key": "k"], body: "x"), "\(target)")
             #expect(response.status == 400 && response.json["header"]?.string == "Idempotency-Key")
