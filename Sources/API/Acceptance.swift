@@ -102,10 +102,7 @@ extension NativeAPI {
         }
         guard route.method != .get else { return }
         switch route.id {
-        // What was received comes again unless it is acknowledged, and a party is known by its name: what the
-        // first of several requests was told, before it waited, is not what the next one is to be told.
-        case .importKeys, .sendMessage, .sendMessageTo, .acknowledgeInbox, .transferLeadership,
-            .receiveMessages, .arriveAtBarrier, .leaveBarrier:
+        case .sendMessage, .sendMessageTo, .acknowledgeInbox, .transferLeadership:
             guard request.field("idempotency-key") == nil else {
                 throw Problem(
                     .badRequest, "\(route.method.name) \(route.pattern) takes no Idempotency-Key"

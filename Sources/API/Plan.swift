@@ -159,6 +159,8 @@ public struct ImportPlan: Sendable {
     /// The request's path and query, for the location of a redirect.
     public let target: [UInt8]
     let badLines: [BadLine]
+    /// By what the request is recognised if it comes again: the commands have parts of it.
+    public let once: OnceKey?
 }
 
 /// How one command of an import ended.

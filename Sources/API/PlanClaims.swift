@@ -54,10 +54,9 @@ extension NativeAPI {
         request.lease = try parameters.text(.lease)
         if let timeToLive = try timeToLive(parameters) { request.timeToLive = timeToLive }
         request.wait = try claimWait(parameters)
-        if request.wait > 0 { try refuseOnceKey(asked, "a request that waits") }
         var plan = try change(.acquire(request), claim, asked)
         if try parameters.flag(.hold) {
-            try refuseOnceKey(asked, "a stream that holds something")
+            try refuseOnceKey(asked)
             plan.hold = HoldPlan(endsAtOnce: true)
         }
         return plan

@@ -25,7 +25,7 @@ extension NativeAPI {
             ImportPlan(
                 batches: reader.batches, timeout: try timeout(asked.parameters),
                 routing: try routing(asked.parameters), traits: asked.traits, target: asked.target,
-                badLines: reader.badLines))
+                badLines: reader.badLines, once: try onceKey(asked)))
     }
 }
 

@@ -122,7 +122,7 @@ extension NativeAPI {
     /// The plan of a write whose answer is the first line of a stream, which keeps what the write gave. There
     /// is no stream for those who want no body.
     private func held(_ plan: WritePlan, _ asked: Asked) throws(Problem) -> WritePlan {
-        try refuseOnceKey(asked, "a stream that holds something")
+        try refuseOnceKey(asked)
         var plan = plan
         let wish = HoldPlan(endsAtOnce: try endsAtOnce(asked.parameters))
         if !plan.traits.flags.contains(.isHead) { plan.hold = wish }

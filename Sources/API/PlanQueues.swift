@@ -31,11 +31,6 @@ extension WritePlan {
     }
 }
 
-extension Store.Outcome {
-    /// Whether nothing was received, so that who waits for a message tries again.
-    public var isEmptyReceive: Bool { self == .coordinated(.queue(.received([]))) }
-}
-
 /// A question about queues.
 public struct QueueQuery: Sendable {
     enum Target: Sendable {

@@ -23,11 +23,11 @@ extension NativeAPI {
         return OnceKey(key: String(decoding: key, as: UTF8.self), fingerprint: hash)
     }
 
-    /// Refuses an idempotency key where a repeat could not be given the same answer: that something waits was
-    /// only the first outcome, and a stream that holds something can't be replayed.
-    func refuseOnceKey(_ asked: Asked, _ reason: String) throws(Problem) {
+    /// Refuses an idempotency key where what is asked for is held for as long as the client stays connected:
+    /// a stream can't be given again.
+    func refuseOnceKey(_ asked: Asked) throws(Problem) {
         guard asked.request.field("idempotency-key") != nil else { return }
-        throw Problem(.badRequest, "\(reason) takes no Idempotency-Key")
+        throw Problem(.badRequest, "a stream that holds something takes no Idempotency-Key")
             .with("header", .text("Idempotency-Key"))
     }
 

@@ -9,8 +9,8 @@ extension NativeAPI {
     /// The answer to an import. There is one outcome for each batch, in order; missing ones count as never
     /// sent.
     ///
-    /// If no batch reached the store, the answer is the problem of the first. Otherwise the status is 200 and
-    /// each line tells its own revision or error.
+    /// If no batch reached the store, or the first was refused there, the answer is the problem of the first.
+    /// Otherwise the status is 200 and each line tells its own revision or error.
     public func render(
         import plan: ImportPlan, outcomes: [BatchOutcome], context: AnswerContext
     ) -> HTTP.Response {
@@ -19,6 +19,9 @@ extension NativeAPI {
             var code = ProblemCode.overloaded
             for case .failed(let failure) in outcomes.prefix(1) { code = failure }
             return problem(code, traits: plan.traits, context: context)
+        }
+        if case .outcome(.refused(let refusal)) = outcomes.first {
+            return problem(Self.importProblem(refusal), traits: plan.traits, context: context)
         }
         var report = ImportReport(outcomes: outcomes)
         report.read(plan)
@@ -39,6 +42,16 @@ extension NativeAPI {
             context: context)
         if let requestID = context.requestID { response.setField("Parley-Request-Id", requestID.description) }
         return response
+    }
+
+    /// Why a command of an import was refused: all but a malformed one have to do with its idempotency key.
+    fileprivate static func importProblem(_ refusal: Refusal) -> Problem {
+        switch refusal {
+        case .keyReused: keyReused
+        case .cancelled: cancelled
+        case .coordination(let refusal): problem(refusal)
+        default: Problem(.internal, "the store refused the command; nothing was changed")
+        }
     }
 
     private func write(_ line: Int, _ result: ImportReport.Result, to json: inout JSONWriter) {
@@ -88,7 +101,11 @@ private struct ImportReport {
             }
             applied += 1
             return .applied(revision)
-        case .outcome: return .failed(.internal, "the store refused the command; nothing was changed")
+        case .outcome(.replayed(let first, _)): return result(put, of: .outcome(first))
+        case .outcome(.refused(let refusal)):
+            let problem = NativeAPI.importProblem(refusal)
+            return .failed(problem.code, problem.detail)
+        case .outcome: return .failed(.internal, "the store's answer is not that to an import")
         case .failed(let code): return .failed(code, code.entry.cause)
         }
     }

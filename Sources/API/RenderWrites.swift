@@ -146,16 +146,21 @@ extension NativeAPI {
             }
             return Self.problem(reason, of: transaction)
         case .coordination(let refusal): return Self.problem(refusal)
-        case .cancelled:
-            return Problem(.requestCancelled, "the request was cancelled before it was carried out")
-        case .keyReused:
-            return Problem(
-                .idempotencyKeyReused, "the Idempotency-Key was used for a request that differs from this one"
-            )
+        case .cancelled: return Self.cancelled
+        case .keyReused: return Self.keyReused
         case .malformedCommand:
             return Problem(
                 .internal, "the command could not be read when it was applied; nothing was changed")
         }
+    }
+
+    static var cancelled: Problem {
+        Problem(.requestCancelled, "the request was cancelled before it was carried out")
+    }
+
+    static var keyReused: Problem {
+        Problem(
+            .idempotencyKeyReused, "the Idempotency-Key was used for a request that differs from this one")
     }
 
     private static func invalidValue(_ message: String) -> Problem {

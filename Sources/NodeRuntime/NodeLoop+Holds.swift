@@ -20,11 +20,7 @@ extension NodeLoop {
             return giveBack(plan, id, outcome)
         }
         if waitsForMore(plan, outcome, on: connection) { return }
-        if case .coordinated(let told) = outcome, told.isWaiting {
-            parked.insert(id, connection, plan)
-            traced[connection]?.isHeld = true
-            return server.watch(connection)
-        }
+        if outcome.isWaiting { return wait(for: id, plan, on: connection) }
         let context = writeContext(plan, id)
         let response = api.render(write: plan, outcome: outcome, context: context)
         guard plan.hold != nil, let lease = heldLease(outcome), response.status < 300 else {
@@ -33,20 +29,36 @@ extension NodeLoop {
         hold(lease, plan, id, on: connection, response)
     }
 
+    /// A client waits for the end of a request that waits in the state: its own, or the one that it repeats.
+    mutating func wait(
+        for request: RequestID, _ plan: WritePlan, on connection: ConnectionID, isRepeat: Bool = false
+    ) {
+        guard server.isWaiting(connection) else { return }
+        parked.insert(request, .init(connection: connection, plan: plan, isRepeat: isRepeat))
+        traced[connection]?.isHeld = true
+        server.watch(connection)
+    }
+
     /// A request that waited in the state has come to its end.
     mutating func settle(_ id: RequestID, _ outcome: Outcome) {
-        guard !parked.isEmpty, let (connection, plan) = parked.remove(id) else { return }
-        server.watch(connection, false)
-        finishCoordination(plan, id, outcome, on: connection)
+        guard !parked.isEmpty else { return }
+        for client in parked.remove(id) {
+            server.watch(client.connection, false)
+            finishCoordination(
+                client.plan, id, client.isRepeat ? .replayed(outcome, original: id) : outcome,
+                on: client.connection)
+        }
     }
 
-    /// A client that waited in the state is gone: it gives up its place.
+    /// A client that waited in the state is gone: it gives up its place, unless it can come back.
     mutating func abandon(_ connection: ConnectionID) {
-        if let request = parked.remove(connection) { abandon(request) }
+        guard let (request, plan) = parked.remove(connection) else { return }
+        if plan.once == nil { abandon(request) }
     }
 
-    /// The client is gone before it could hear what it was given.
+    /// The client is gone before it could hear what it was given. If it has a key it may come back for it.
     private mutating func giveBack(_ plan: WritePlan, _ id: RequestID, _ outcome: Outcome) {
+        guard plan.once == nil else { return }
         if isHeld(by: id) { return abandon(id) }
         guard plan.hold?.endsAtOnce == true, let lease = heldLease(outcome) else { return }
         carryOutUnattended(.lease(.revoke(id: lease.id)))
@@ -89,9 +101,10 @@ extension NodeLoop {
             default:
                 // It came to an end that nobody remembers. A party that arrives again is told where it
                 // stands.
-                guard let (connection, plan) = parked.remove(request) else { continue }
-                server.watch(connection, false)
-                refuse(connection, .outcomeUnknown, plan.traits, requestID: request)
+                for client in parked.remove(request) {
+                    server.watch(client.connection, false)
+                    refuse(client.connection, .outcomeUnknown, client.plan.traits, requestID: request)
+                }
             }
         }
     }
@@ -213,9 +226,12 @@ extension NodeLoop {
             server.endStream(connection, api.byeLine(), at: now, into: &inbound)
         }
         for request in parked.requests {
-            guard let (connection, plan) = parked.remove(request) else { continue }
-            abandon(request)
-            refuse(connection, .shuttingDown, plan.traits, requestID: request)
+            for client in parked.remove(request) {
+                // With a key it keeps its place, and the client can ask another node.
+                if client.plan.once == nil { abandon(request) }
+                let code = client.plan.once == nil ? ProblemCode.shuttingDown : .outcomeUnknown
+                refuse(client.connection, code, client.plan.traits, requestID: request)
+            }
         }
     }
 

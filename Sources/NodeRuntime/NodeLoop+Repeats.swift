@@ -8,10 +8,11 @@ import Replication
 import Store
 
 extension NodeLoop {
-    /// Whether a request that came back with nothing waits for something to change.
+    /// Whether a request that came back with nothing waits for something to change: for a message, or for the
+    /// queue itself, which begins with its first message.
     mutating func waitsForMore(_ plan: WritePlan, _ outcome: Outcome, on connection: ConnectionID) -> Bool {
         guard let wish = plan.repeats else { return false }
-        guard outcome.isEmptyReceive else {
+        guard outcome.isEmptyReceive || outcome.isMissingQueue else {
             repeats.finish(connection)
             tryAgain(at: wish.row)
             return false

@@ -118,25 +118,33 @@ extension NodeLoop {
 
     /// Commits the next command of an import, or answers it.
     private mutating func goOn(_ importing: PendingRequest.Importing) {
-        guard importing.outcomes.count < importing.plan.batches.count else {
+        var isOver = importing.outcomes.count == importing.plan.batches.count
+        // A key that was used for something else, or was cancelled.
+        if importing.plan.once != nil, case .outcome(.refused) = importing.outcomes.last { isOver = true }
+        guard !isOver else {
             var context = context()
             context.requestID = importing.requestID
             return answer(
                 importing.connection,
                 api.render(import: importing.plan, outcomes: importing.outcomes, context: context))
         }
-        let batch = importing.plan.batches[importing.outcomes.count]
+        let number = importing.outcomes.count
+        let batch = importing.plan.batches[number]
         let token = requests.insert(.importing(importing))
         submit(
             batch.operation, token: token, id: requestIDs.next(at: wall), deadline: importing.deadline,
-            on: importing.connection)
+            once: importing.plan.once?.part(number), on: importing.connection)
     }
 
     mutating func finishWrite(_ token: UInt64, _ id: RequestID, _ outcome: Outcome) {
         switch requests.remove(token) {
-        case .write(let connection, let plan) where outcome.isCoordination:
+        case .write(let connection, let plan)
+        where outcome.isCoordination || outcome.isMissingQueue && plan.repeats != nil:
             finishCoordination(plan, id, outcome, on: connection)
         case .write(let connection, let plan):
+            if case .replayed(let first, let original) = outcome, first.isWaiting {
+                return wait(for: original, plan, on: connection, isRepeat: true)
+            }
             endTry(plan, on: connection)
             let context = writeContext(plan, id)
             answer(connection, api.render(write: plan, outcome: outcome, context: context))

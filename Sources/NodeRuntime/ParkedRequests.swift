@@ -7,31 +7,42 @@ import Store
 
 /// The connections that wait for something in the replicated state, by their requests.
 struct ParkedRequests {
-    private var byRequest: [RequestID: (connection: ConnectionID, plan: WritePlan)] = [:]
+    struct Client {
+        var connection: ConnectionID
+        var plan: WritePlan
+        /// Whether it repeats a request that was sent before, with its idempotency key.
+        var isRepeat = false
+    }
+
+    private var byRequest: [RequestID: [Client]] = [:]
     private var byConnection: [ConnectionID: RequestID] = [:]
 
     var isEmpty: Bool { byRequest.isEmpty }
-    var count: Int { byRequest.count }
+    var count: Int { byConnection.count }
     /// The requests, in a fixed order.
     var requests: [RequestID] {
         byRequest.keys.sorted { ($0.high, $0.low) < ($1.high, $1.low) }
     }
 
-    mutating func insert(_ request: RequestID, _ connection: ConnectionID, _ plan: WritePlan) {
-        byRequest[request] = (connection, plan)
-        byConnection[connection] = request
+    mutating func insert(_ request: RequestID, _ client: Client) {
+        byRequest[request, default: []].append(client)
+        byConnection[client.connection] = request
     }
 
-    mutating func remove(_ request: RequestID) -> (connection: ConnectionID, plan: WritePlan)? {
-        guard let parked = byRequest.removeValue(forKey: request) else { return nil }
-        byConnection[parked.connection] = nil
-        return parked
+    /// Takes out everybody who waits for the end of a request, in the order in which they came.
+    mutating func remove(_ request: RequestID) -> [Client] {
+        let clients = byRequest.removeValue(forKey: request) ?? []
+        for client in clients { byConnection[client.connection] = nil }
+        return clients
     }
 
-    /// Takes out the request of a connection that is gone.
-    mutating func remove(_ connection: ConnectionID) -> RequestID? {
-        guard let request = byConnection.removeValue(forKey: connection) else { return nil }
-        byRequest[request] = nil
-        return request
+    /// Takes out a connection that is gone, with the request whose end it waited for.
+    mutating func remove(_ connection: ConnectionID) -> (request: RequestID, plan: WritePlan)? {
+        guard let request = byConnection.removeValue(forKey: connection),
+            let place = byRequest[request]?.firstIndex(where: { $0.connection == connection }),
+            let client = byRequest[request]?.remove(at: place)
+        else { return nil }
+        if byRequest[request]?.isEmpty == true { byRequest[request] = nil }
+        return (request, client.plan)
     }
 }

@@ -33,8 +33,8 @@ import Primitives
         var number = try unsafe reader.byte()
         var once: OnceKey?
         if number == OperationCode.once.rawValue {
-            let key = try unsafe reader.sized(upTo: OnceKey.mostBytes)
-            guard unsafe OnceKey.isValid(key) else { throw CommandError.malformed }
+            let key = try unsafe reader.sized(upTo: OnceKey.mostBytes + 20)
+            guard unsafe OnceKey.isValidInCommand(key) else { throw CommandError.malformed }
             once = unsafe OnceKey(
                 key: String(decoding: key, as: UTF8.self), fingerprint: try reader.fixed())
             number = try unsafe reader.byte()

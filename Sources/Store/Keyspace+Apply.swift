@@ -39,6 +39,7 @@ extension Keyspace {
                 if let once, !outcome.isProvisional {
                     rememberOutcome(outcome, of: id, once, principal: principal)
                 }
+                if coordination.outcomes.waiting > 0 { coordination.settleOutcomes() }
             }
         } else {
             outcome = unsafe carryOut(command.operation, id: id)

@@ -24,6 +24,8 @@ public struct Limits: Sendable, Equatable {
     public static let batchCount = 65_536
     /// No more outcomes of requests with idempotency keys than this are remembered: the oldest go first.
     public static let outcomeCount = 1_000_000
+    /// They have no more bytes than this together, else the oldest go first too: 256 MiB.
+    public static let outcomeBytes = 256 << 20
     /// No lease's id is longer than this, in bytes; a limit of the records.
     public static let leaseIDBytes = 100
     /// No key under a lease is longer than this, in bytes: the row that tells it holds the lease's id too.

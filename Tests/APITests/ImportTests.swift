@@ -114,6 +114,31 @@ import Testing
         #expect(immediate(.post, "/kv?mode=replace", body: "x")?.code == "bad_request")
     }
 
+    @Test func `with an idempotency key are carried out once`() throws {
+        var fixture = Fixture()
+        let lines = (1...200).map { #"{"key":"k\#($0)","value":"v"}"# }.joined(separator: "\n")
+        func keyed(_ body: String) throws -> ImportPlan {
+            guard case .importLines(let plan) = plan(.post, "/kv", ["Idempotency-Key": "k"], body: body)
+            else {
+                throw Unexpected(plan(.post, "/kv", body: body))
+            }
+            return plan
+        }
+        func carryOut(_ plan: ImportPlan) -> HTTP.Response {
+            let outcomes = plan.batches.enumerated().map { number, batch in
+                BatchOutcome.outcome(fixture.apply(batch.operation, once: plan.once?.part(number)))
+            }
+            return api.render(import: plan, outcomes: outcomes, context: fixture.context)
+        }
+        let first = carryOut(try keyed(lines))
+        #expect(first.lines.last?["applied"]?.integer == 200)
+        fixture.put("k1", "changed")
+        #expect(carryOut(try keyed(lines)).body == first.body)
+        #expect(try fixture.get("/kv/k1")?.text == "changed")
+        let other = carryOut(try keyed(#"{"key":"a","value":"b"}"#))
+        #expect(other.status == 422 && other.code == "idempotency_key_reused")
+    }
+
     @Test func `tell what became of commands that failed`() throws {
         var fixture = Fixture()
         let body = (1...200).map { #"{"key":"k\#($0)","value":"v"}"# }.joined(separator: "\n")

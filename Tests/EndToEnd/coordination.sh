@@ -70,6 +70,27 @@ same "six waiters over the death of a leader: first come, first served" 123456 "
 start "$l"
 wait_ready
 
+# Who waits with an idempotency key keeps the place when it is gone, and takes it up again on another node.
+token=$(post "$a/locks/again/acquire?owner=a&ttl=60s" | jq .token)
+curl -s -o "$WORK/lost" -X POST -H 'Idempotency-Key: again' "$a/locks/again/acquire?owner=b&ttl=60s&wait=60s" & B=$!
+stands() { [ "$(get "$b/locks/again" | jq -r '[.queue[].owner] | join(",")')" = "$1" ]; }
+check "it stands in the queue" until_true stands b
+kill -9 "$B"; wait "$B" 2>/dev/null || true
+post -H 'Idempotency-Key: again' "$b/locks/again/acquire?owner=b&ttl=60s&wait=60s" >"$WORK/again" & B=$!
+sleep 0.3
+check "and still does, once" stands b
+post "$a/locks/again/release?token=$token" >/dev/null
+wait "$B"
+same "it has the lock, whoever asks" "$(jq .token "$WORK/again")" "$(post -H 'Idempotency-Key: again' "$a/locks/again/acquire?owner=b&ttl=60s&wait=60s" | jq .token)"
+same "and the answer is the same" "$(cat "$WORK/again")" "$(post -H 'Idempotency-Key: again' "$a/locks/again/acquire?owner=b&ttl=60s&wait=60s")"
+
+# A receiver may be there before the queue.
+post "$a/queues/new/receive?wait=20s" >"$WORK/new" & B=$!
+sleep 0.3
+curl -s -o /dev/null "$b/queues/new" -d first
+wait "$B"
+same "a receiver that waited for the queue" first "$(cat "$WORK/new")"
+
 # An election, a semaphore, a barrier.
 same "a candidate is elected" a "$(post "$a/elections/chief/campaign?candidate=a&value=x" | jq -r .leader)"
 same "another one is not" 409 "$(status -X POST "$b/elections/chief/campaign?candidate=b")"

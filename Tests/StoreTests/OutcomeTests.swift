@@ -122,6 +122,105 @@ import Testing
         }
     }
 
+    // MARK: Requests that wait
+
+    private static func acquire(_ owner: String, wait: Int64 = 60_000) -> Operation {
+        .coordinate(.claim(.acquire(ClaimRequest(ClaimName(.lock, "x"), owner: owner, wait: wait))))
+    }
+
+    private static func release(_ outcome: Outcome?) throws -> Operation {
+        guard case .coordinated(.claim(.granted(let grant))) = outcome else { throw Missing() }
+        return .coordinate(.claim(.release(ClaimName(.lock, "x"), token: grant.token)))
+    }
+
+    private struct Missing: Error {}
+
+    @Test func `whoever repeats a request that waits is told that it does, and then how it ended`() throws {
+        var keyspace = Keyspace()
+        let first = Self.apply(Self.acquire("a"), to: &keyspace, request: 1)
+        let waiting = Self.apply(Self.acquire("b"), to: &keyspace, request: 2, key: "k")
+        #expect(waiting.isWaiting)
+        keyspace = try keyspace.restored()
+        let repeated = Self.apply(Self.acquire("b"), to: &keyspace, request: 3, key: "k")
+        #expect(repeated == .replayed(waiting, original: Self.id(2)))
+        #expect(keyspace.coordination.outcomes.waiting == 1)
+        _ = keyspace.takeNews()
+        _ = Self.apply(try Self.release(first), to: &keyspace, request: 4)
+        var settled: [Outcome] = []
+        for case .settled(Self.id(2), let outcome) in keyspace.takeNews() {
+            settled.append(.coordinated(outcome))
+        }
+        let end = try #require(settled.first)
+        #expect(settled.count == 1 && !end.isWaiting)
+        #expect(keyspace.coordination.outcomes.waiting == 0)
+        #expect(try keyspace.restored().digest == keyspace.digest)
+        let again = Self.apply(Self.acquire("b"), to: &keyspace, request: 5, key: "k")
+        #expect(again == .replayed(end, original: Self.id(2)))
+        // It was carried out once: when it is given back, nobody else has it.
+        _ = Self.apply(try Self.release(end), to: &keyspace, request: 6)
+        #expect(keyspace.holders(of: ClaimName(.lock, "x"), limit: 9).isEmpty)
+    }
+
+    @Test func `a wait that runs out is remembered as that`() throws {
+        var keyspace = Keyspace()
+        _ = Self.apply(Self.acquire("a"), to: &keyspace, request: 1)
+        _ = keyspace.takeNews()
+        _ = Self.apply(Self.acquire("b", wait: 1_234), to: &keyspace, request: 2, key: "k")
+        var timers: [UInt64] = []
+        for case .armed(let number, 1_234) in keyspace.takeNews() { timers.append(number) }
+        _ = Self.apply(.coordinate(.timers(.fire(term: Term(1), timers))), to: &keyspace, request: 3)
+        let again = Self.apply(Self.acquire("b", wait: 1_234), to: &keyspace, request: 4, key: "k")
+        guard case .replayed(.coordinated(.claim(.gaveUp)), Self.id(2)) = again else {
+            Issue.record("\(again)")
+            return
+        }
+        #expect(keyspace.coordination.outcomes.waiting == 0)
+    }
+
+    @Test func `a receiver that found nothing, or no queue, may try again under its key`() {
+        var keyspace = Keyspace()
+        let receive = Operation.coordinate(.queue(.receive("q", maximum: 1, visibility: nil, consumer: "c")))
+        let none = Self.apply(receive, to: &keyspace, request: 1, key: "k")
+        #expect(none.isMissingQueue && none.isProvisional)
+        let message = Operation.coordinate(.queue(.enqueue("q", NewMessage(body: [1]))))
+        _ = Self.apply(message, to: &keyspace, request: 2)
+        let found = Self.apply(receive, to: &keyspace, request: 3, key: "k")
+        #expect(!found.isProvisional)
+        #expect(
+            Self.apply(receive, to: &keyspace, request: 4, key: "k")
+                == .replayed(found, original: Self.id(3)))
+        #expect(Self.apply(receive, to: &keyspace, request: 5, key: "other").isEmptyReceive)
+    }
+
+    @Test func `when outcomes have too many bytes the oldest are forgotten, and their waits with them`()
+        throws
+    {
+        var keyspace = Keyspace()
+        _ = Self.apply(Self.acquire("a"), to: &keyspace, request: 1, key: "first")
+        _ = Self.apply(Self.acquire("b"), to: &keyspace, request: 2, key: "second")
+        let bytes = keyspace.coordination.outcomes.bytes
+        #expect(bytes > 0)
+        let restored = try keyspace.restored()
+        #expect(restored.coordination.outcomes.bytes == bytes && restored.coordination.outcomes.waiting == 1)
+        keyspace.coordination.outcomes.bytes += Limits.outcomeBytes
+        _ = Self.apply(Self.put, to: &keyspace, request: 3)
+        #expect(keyspace.state(of: .key("first", principal: "")) == .unknown)
+        #expect(keyspace.state(of: .key("second", principal: "")) == .unknown)
+        #expect(keyspace.coordination.outcomes.waiting == 0)
+        #expect(keyspace.coordination.outcomes.bytes == Limits.outcomeBytes)
+    }
+
+    @Test func `the commands of one request have keys of their own`() throws {
+        let key = OnceKey(key: String(repeating: "k", count: OnceKey.mostBytes), fingerprint: 7)
+        #expect(key.part(0) == key && key.part(1) != key.part(2))
+        for part in [key.part(1), key.part(.max)] {
+            let command = Command(
+                requestID: Self.id(1), time: WallTime(milliseconds: 5), operation: Self.put, once: part)
+            #expect(try Command(decoding: command.encode()) == command)
+            #expect(!OnceKey.isValid(Array(part.key.utf8)))
+        }
+    }
+
     // MARK: Requests
 
     @Test func `what became of each of the last requests is known, also after a restart`() throws {

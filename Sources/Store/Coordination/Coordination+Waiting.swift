@@ -20,8 +20,21 @@ extension CoordinationOutcome {
 }
 
 extension Outcome {
+    /// Whether it is that of a request that waits in the state, and not its end.
+    public var isWaiting: Bool {
+        if case .coordinated(let outcome) = self { outcome.isWaiting } else { false }
+    }
+
     /// Whether the request may be tried again under its idempotency key, since it has come to nothing yet.
-    var isProvisional: Bool { self == .coordinated(.queue(.received([]))) }
+    var isProvisional: Bool { isEmptyReceive || isMissingQueue }
+
+    /// Whether a receiver found nothing.
+    public var isEmptyReceive: Bool { self == .coordinated(.queue(.received([]))) }
+
+    /// Whether there was no such queue. There may be one later.
+    public var isMissingQueue: Bool {
+        if case .refused(.coordination(.queue(.notFound))) = self { true } else { false }
+    }
 
     /// Whether it is that of a command of coordination, which was not refused.
     public var isCoordination: Bool {

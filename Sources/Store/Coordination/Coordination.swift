@@ -85,6 +85,8 @@ public enum RowKind: UInt8, Sendable {
     case outcomeAge = 42
     /// For how long outcomes are remembered.
     case outcomeHours = 43
+    /// A request with an idempotency key that waits in the state, by its id: the row of its outcome.
+    case waitingOutcome = 44
 
     /// A queue, by its name.
     case queue = 20

@@ -16,12 +16,24 @@ public struct OnceKey: Sendable, Equatable {
         self.fingerprint = fingerprint
     }
 
-    /// No key is longer.
+    /// The key of one of the commands that make up a request: that of the first is the request's own.
+    public func part(_ number: Int) -> OnceKey {
+        number == 0 ? self : OnceKey(key: "\(key)\u{1f}\(number)", fingerprint: fingerprint)
+    }
+
+    /// No key that a client chooses is longer.
     public static let mostBytes = 128
 
     /// Whether a text can be a key.
     public static func isValid(_ key: some Collection<UInt8>) -> Bool {
         (1...mostBytes).contains(key.count) && key.allSatisfy { $0 > 32 && $0 < 127 }
+    }
+
+    /// Whether a text in a command can be a key, or one of the parts of a request.
+    static func isValidInCommand(_ key: some Collection<UInt8>) -> Bool {
+        let own = key.firstIndex(of: 0x1f) ?? key.endIndex
+        let part = key[own...].dropFirst()
+        return isValid(key[..<own]) && part.count < 20 && part.allSatisfy { (48...57).contains($0) }
     }
 }
 
@@ -131,8 +143,11 @@ extension Keyspace {
         _ outcome: Outcome, of request: RequestID, _ once: OnceKey, principal: String
     ) {
         let row = RowKey(once: once.key, principal)
-        coordination.set(row, OnceRow(once, request, in: self, outcome))
+        coordination.setOutcome(row, OnceRow(once, request, in: self, outcome))
         coordination.remember(row)
+        guard outcome.isWaiting else { return }
+        coordination.set(RowKey(waiting: request), bytes: row.bytes)
+        coordination.outcomes.waiting += 1
     }
 
     /// Makes the outcome of a request certain: one that was not carried out by now never will be.
@@ -142,12 +157,12 @@ extension Keyspace {
         guard hasRoom else { return .refused(.coordination(.full)) }
         switch request {
         case .id(let id):
-            coordination.set(RowKey(cancelled: id))
+            coordination.setOutcome(RowKey(cancelled: id), nil)
             coordination.remember(RowKey(cancelled: id))
             coordination.outcomes.hasCancelled = true
         case .key(let key, let principal):
             let row = RowKey(once: key, principal)
-            coordination.set(row, OnceRow(OnceKey(key: key, fingerprint: 0), .none, in: self, nil))
+            coordination.setOutcome(row, OnceRow(OnceKey(key: key, fingerprint: 0), .none, in: self, nil))
             coordination.remember(row)
         }
         return .coordinated(.request(.never))
@@ -158,11 +173,12 @@ extension Keyspace {
         for _ in 0..<4 {
             let outcomes = coordination.outcomes
             guard outcomes.count > 0,
-                outcomes.oldest <= outcomes.forgetUpTo || outcomes.count > Limits.outcomeCount,
+                outcomes.oldest <= outcomes.forgetUpTo || outcomes.count > Limits.outcomeCount
+                    || outcomes.bytes > Limits.outcomeBytes,
                 let (key, row) = coordination.first(RowKey(.outcomeAge))
             else { return }
             coordination.remove(key)
-            coordination.remove(RowKey(bytes: row))
+            coordination.forgetOutcome(RowKey(bytes: row))
             coordination.outcomes.count -= 1
             coordination.outcomes.oldest = coordination.first(RowKey(.outcomeAge))?.key.lastNumber ?? 0
         }
@@ -172,10 +188,49 @@ extension Keyspace {
 extension RowKey {
     init(once key: String, _ principal: String) { self.init(.outcome, principal, key.utf8) }
 
-    init(cancelled request: RequestID) {
-        self.init(.cancelled)
+    init(cancelled request: RequestID) { self.init(.cancelled, request) }
+
+    init(waiting request: RequestID) { self.init(.waitingOutcome, request) }
+
+    private init(_ kind: RowKind, _ request: RequestID) {
+        self.init(kind)
         append(request.high)
         append(request.low)
+    }
+}
+
+// MARK: - Requests that wait
+
+extension Coordination {
+    /// What is remembered of requests that waited, and have come to their end, is how they ended.
+    mutating func settleOutcomes() {
+        for case .settled(let request, let outcome) in news {
+            let waiting = RowKey(waiting: request)
+            guard let row = bytes(waiting).map({ RowKey(bytes: $0) }) else { continue }
+            remove(waiting)
+            outcomes.waiting -= 1
+            guard var once = value(row, as: OnceRow.self) else { continue }
+            once.outcome = .coordinated(outcome)
+            setOutcome(row, once)
+        }
+    }
+
+    fileprivate mutating func setOutcome(_ row: RowKey, _ value: OnceRow?) {
+        let before = byteCount
+        if let value { set(row, value) } else { set(row) }
+        outcomes.bytes += byteCount - before
+    }
+
+    fileprivate mutating func forgetOutcome(_ row: RowKey) {
+        if let once = row.kind == .outcome ? value(row, as: OnceRow.self) : nil,
+            once.outcome?.isWaiting == true,
+            remove(RowKey(waiting: once.request))
+        {
+            outcomes.waiting -= 1
+        }
+        let before = byteCount
+        remove(row)
+        outcomes.bytes += byteCount - before
     }
 }
 
@@ -239,6 +294,14 @@ extension Coordination {
     mutating func recount() {
         outcomes.count = count(RowKey(.outcomeAge))
         outcomes.hasCancelled = first(RowKey(.cancelled)) != nil
+        outcomes.waiting = count(RowKey(.waitingOutcome))
+        outcomes.bytes = 0
+        for kind in [RowKind.outcome, .cancelled] {
+            forEach(RowKey(kind)) { key, value in
+                outcomes.bytes += key.bytes.count + value.count
+                return true
+            }
+        }
         outcomes.oldest = first(RowKey(.outcomeAge))?.key.lastNumber ?? 0
         outcomes.forgetUpTo = value(OutcomeHours.key, as: OutcomeHours.self)?.forgetUpTo ?? 0
     }
@@ -247,6 +310,10 @@ extension Coordination {
     struct OutcomeSummary: Sendable {
         /// How many rows are to be forgotten one day.
         var count = 0
+        /// How many bytes they have, keys and values.
+        var bytes = 0
+        /// How many of them are about requests that still wait in the state.
+        var waiting = 0
         /// The lowest number of any.
         var oldest: UInt64 = 0
         /// Those with this number or a lower one are to be forgotten now.
