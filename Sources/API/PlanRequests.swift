@@ -6,7 +6,8 @@ import Store
 
 extension NativeAPI {
     /// The request's idempotency key (draft-ietf-httpapi-idempotency-key-header-07) with a fingerprint of
-    /// method, path, query and body; nil if it has none.
+    /// method, path, query and body; nil if it has none. For how long the client waits for the answer is no
+    /// part of what it asks for, so a repeat may give it another `timeout`.
     func onceKey(_ asked: Asked) throws(Problem) -> OnceKey? {
         guard let key = asked.request.field("idempotency-key") else { return nil }
         guard asked.request.fields(named: "idempotency-key").count == 1, OnceKey.isValid(key) else {
@@ -17,7 +18,9 @@ extension NativeAPI {
             .with("header", .text("Idempotency-Key"))
         }
         var hash = fnv1a(asked.request.method.name.description.utf8)
-        for part in [asked.request.path, asked.request.query, asked.request.body] {
+        let query = asked.request.query.split(separator: UInt8(ascii: "&"))
+            .filter { !$0.starts(with: "timeout=".utf8) }.joined(separator: [UInt8(ascii: "&")])
+        for part in [asked.request.path, Array(query), asked.request.body] {
             hash = fnv1a(part, seed: fnv1a(String(part.count).utf8, seed: hash))
         }
         return OnceKey(key: String(decoding: key, as: UTF8.self), fingerprint: hash)

@@ -14,6 +14,8 @@ public struct Call: Sendable {
     public var fields: [(name: String, value: String)]
     /// The body; nil for none.
     public var body: [UInt8]?
+    /// Whether a write may be sent again when nobody knows what became of it: it does the same once or twice.
+    public var mayRepeat = false
 
     /// Makes a call.
     public init(
@@ -27,7 +29,7 @@ public struct Call: Sendable {
         self.body = body
     }
 
-    /// Whether sending it twice could do something twice.
+    /// Whether it changes something.
     public var isWrite: Bool { method != "GET" && method != "HEAD" }
 
     /// Path and query as they stand in a URL.

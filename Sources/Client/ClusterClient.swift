@@ -2,8 +2,8 @@ public import Primitives
 
 /// Speaks to a cluster through any of its endpoints, and turns to the next one when one fails.
 ///
-/// It blocks its caller. A write that may have been applied is never repeated: it ends in
-/// ``ClientError/unknownOutcome(_:requestID:)``.
+/// It blocks its caller. A write that may have been applied is not repeated, unless it says that it may be
+/// (``Call/mayRepeat``): it ends in ``ClientError/unknownOutcome(_:requestID:)``.
 public struct ClusterClient<Carrier: Transport> {
     /// The endpoints, in the order in which they are tried.
     public let endpoints: [Endpoint]
@@ -27,7 +27,7 @@ public struct ClusterClient<Carrier: Transport> {
     /// Writes tell the node the time that is left as `timeout`, and the client waits a second longer than
     /// that, so that it is the node that says what became of them.
     public mutating func perform(_ call: Call) throws(ClientError) -> Answer {
-        var failover = Failover(isWrite: call.isWrite)
+        var failover = Failover(isWrite: call.isWrite && !call.mayRepeat)
         let deadline = ContinuousClock.now + .nanoseconds(timeout.nanoseconds)
         for step in 0..<endpoints.count {
             let place = (preferred + step) % endpoints.count
@@ -60,8 +60,9 @@ public struct ClusterClient<Carrier: Transport> {
             call, at: endpoint, timeout: timeout, connectTimeout: min(timeout, .seconds(1)))
     }
 
-    /// A read shares the time that is left with the endpoints after this one; a write gets all of it, since
-    /// giving it up would leave its outcome unknown. Time to connect is always shared.
+    /// A read shares the time that is left with the endpoints after this one, and so does a write that may be
+    /// repeated; any other write gets all of it, since giving it up would leave its outcome unknown. Time to
+    /// connect is always shared.
     private mutating func attempt(
         _ call: Call, at endpoint: Endpoint, left: Instant.Span, others: Int
     ) -> Attempt {
@@ -71,9 +72,10 @@ public struct ClusterClient<Carrier: Transport> {
             return carrier.perform(call, at: endpoint, timeout: share, connectTimeout: connect)
         }
         var timed = call
-        let limit = min(left, .seconds(60))
+        let limit = min(call.mayRepeat ? share : left, .seconds(60))
         timed.query.append(("timeout", "\(max(1, limit.milliseconds))ms"))
-        return carrier.perform(timed, at: endpoint, timeout: left + .seconds(1), connectTimeout: connect)
+        let most = call.mayRepeat ? share : left + .seconds(1)
+        return carrier.perform(timed, at: endpoint, timeout: most, connectTimeout: connect)
     }
 }
 

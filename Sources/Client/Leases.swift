@@ -69,7 +69,9 @@ extension ClusterClient {
         lease id: String, timeToLive: Instant.Span? = nil
     ) throws(ClientError) -> LeaseReport {
         let query = timeToLive.map { [(name: "ttl", value: Optional("\($0.milliseconds)ms"))] } ?? []
-        return try Self.report(try succeed(Call("POST", Self.path(id) + "/renew", query: query)))
+        var call = Call("POST", Self.path(id) + "/renew", query: query)
+        call.mayRepeat = true
+        return try Self.report(try succeed(call))
     }
 
     /// Ends a lease: how many keys were deleted or released with it, and the node's answer.

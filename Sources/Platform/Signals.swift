@@ -1,7 +1,8 @@
 import CPlatform
 import Glibc
 
-/// Turns the signals that ask a process to end into something a poller can wait for.
+/// Turns the signals that ask a process to end, or tell of the end of one, into something a poller can wait
+/// for.
 public struct SignalSource: ~Copyable, Sendable {
     /// A request from outside.
     public enum Signal: Sendable, Hashable, CaseIterable {
@@ -11,12 +12,16 @@ public struct SignalSource: ~Copyable, Sendable {
         case interrupt
         /// SIGHUP, from a terminal that goes away.
         case hangUp
+        /// SIGCHLD: a process that this one started has ended.
+        case childEnded
 
-        fileprivate var number: Int32 {
+        /// The system's number of the signal.
+        public var number: Int32 {
             switch self {
             case .terminate: SIGTERM
             case .interrupt: SIGINT
             case .hangUp: SIGHUP
+            case .childEnded: SIGCHLD
             }
         }
     }

@@ -15,6 +15,10 @@ enum ExitStatus: Int32 {
     case preconditionFailed = 4
     /// The cluster is unavailable, or nobody knows whether a write happened or a history is sound.
     case unavailable = 5
+    /// What a command was to hold was not to be had in time (`EX_TEMPFAIL` of sysexits).
+    case notHad = 75
+    /// What a command held was lost while it ran, and the command was stopped.
+    case lost = 76
 }
 
 /// Ends the program with one line on standard error.

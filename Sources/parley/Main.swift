@@ -27,6 +27,7 @@ struct Parley: ParsableCommand {
               3  not found
               4  the condition of a write does not hold
               5  the cluster is unavailable, or the outcome of a write or a check is unknown
+            The exit code of a command run by lock, elect or semaphore is passed on.
             """,
         version: parleyVersion,
         groupedSubcommands: [
@@ -38,7 +39,11 @@ struct Parley: ParsableCommand {
                     Watch.self,
                 ]),
             CommandGroup(
-                name: "Coordination", subcommands: [LeaseCommands.self, QueueVerb.self, BarrierVerb.self]),
+                name: "Coordination",
+                subcommands: [
+                    LockVerb.self, ElectVerb.self, SemaphoreVerb.self, LeaseCommands.self, QueueVerb.self,
+                    BarrierVerb.self,
+                ]),
             CommandGroup(
                 name: "Cluster",
                 subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),

@@ -55,6 +55,15 @@ private func serve(
         (["lease", "dance"], "dance"),
         (["queue", "send", "mail"], "<message>"), (["queue", "receive", "q", "--wait", "soon"], "--wait"),
         (["queue", "dance"], "dance"), (["barrier", "arrive", "b"], "--member"),
+        (["lock"], "<name>"), (["lock", "a"], "--"), (["lock", "a", "--"], "--"),
+        (["lock", "a", "--ttl", "0.5", "--", "true"], "--ttl"),
+        (["lock", "a", "--wait", "25h", "--", "true"], "--wait"),
+        (["lock", "a", "--grace", "2h", "--", "true"], "--grace"),
+        (["lock", "release", "a"], "--token"), (["lock", "release", "a", "--token", "x"], "--token"),
+        (["lock", "acquire", "a", "--ttl", "5", "--lease", "l"], "--ttl"),
+        (["elect", "a"], "--"), (["elect", "proclaim", "a", "--token", "3"], "<value>"),
+        (["semaphore", "a", "--permits", "many", "--", "true"], "--permits"),
+        (["semaphore", "set", "a"], "--permits"),
         (["barrier", "set", "b"], "--parties"), (["barrier", "set", "b", "--parties", "x"], "--parties"),
     ])
     func `wrong usage is one line that names what is wrong, and exit code 2`(
@@ -72,7 +81,7 @@ private func serve(
         #expect(run("--version").output == "\(parleyVersion)\n")
         for command in [
             "serve", "dev", "put", "get", "delete", "list", "status", "members", "leader", "transfer",
-            "bench", "check",
+            "bench", "check", "lock", "elect", "semaphore",
         ] {
             let result = run(command, "--help")
             #expect(result.code == 0)

@@ -37,6 +37,51 @@ import Testing
     }
 
     @Test(arguments: [
+        FakeReply.answer(504, body: #"{"code":"outcome_unknown","applied":"unknown"}"#), .close,
+        .silence(.milliseconds(2500)),
+    ])
+    func `a write that does the same once or twice is tried elsewhere`(reply: FakeReply) throws {
+        let first = try FakeEndpoint(reply)
+        let second = try FakeEndpoint(.answer(200, body: #"{"renewed":true}"#))
+        defer {
+            first.stop()
+            second.stop()
+        }
+        var client = try client(first.url, second.url, timeout: 600)
+        try client.renew(.lock, "a/b", token: 7)
+        #expect(first.requests.count == 1)
+        #expect(second.lines.first?.hasPrefix("POST /locks/a%2Fb/renew?token=7&timeout=") == true)
+    }
+
+    @Test func `a thing that is wished for is asked of one node, which may leave it open`() throws {
+        let node = try FakeEndpoint(
+            .answer(200, body: #"{"token":51}"#),
+            .answer(409, body: #"{"code":"lock_held","detail":"a has it"}"#),
+            .answer(503, body: #"{"code":"no_leader"}"#), .close,
+            .answer(404, body: #"{"code":"lease_not_found"}"#))
+        defer { node.stop() }
+        var client = try client(node.url, timeout: 300)
+        func ask(_ kind: ClaimKind = .lock) throws -> ClaimAnswer {
+            try client.acquire(kind, "x", query: [("wait", "5s")], key: "k-1", at: client.endpoints[0])
+        }
+        guard case .held(51, _) = try ask(), case .inVain = try ask(.semaphore),
+            case .open = try ask(.election),
+            case .open = try ask()
+        else {
+            Issue.record("an answer was taken for another")
+            return
+        }
+        #expect(throws: ClientError.self) { _ = try ask() }
+        #expect(
+            node.lines == [
+                "POST /locks/x/acquire?wait=5s HTTP/1.1", "POST /semaphores/x/acquire?wait=5s HTTP/1.1",
+                "POST /elections/x/campaign?wait=5s HTTP/1.1", "POST /locks/x/acquire?wait=5s HTTP/1.1",
+                "POST /locks/x/acquire?wait=5s HTTP/1.1",
+            ])
+        #expect(node.requests.allSatisfy { $0.contains("Idempotency-Key: k-1\r\n") })
+    }
+
+    @Test(arguments: [
         FakeReply.answer(504, body: #"{"code":"outcome_unknown","applied":"unknown"}"#),
         .answer(503, body: #"{"code":"shutting_down","applied":"unknown"}"#), .answer(500), .close,
         .raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), .raw("not HTTP at all\r\n\r\n"),

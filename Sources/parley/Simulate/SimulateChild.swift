@@ -33,7 +33,7 @@ final class SimulateChild {
     }
 
     /// Waits until it has ended; hands each line to `body`.
-    func finish(_ body: (String) -> Void) -> ChildProcess.Ending {
+    func finish(_ body: (String) -> Void) -> Ending {
         while !hasEnded {
             var wish = pollfd(fd: process.output.number, events: Int16(POLLIN), revents: 0)
             poll(&wish, 1, 1000)
@@ -43,7 +43,7 @@ final class SimulateChild {
     }
 
     /// Its output has ended: the process ends too, at once.
-    func waitForEnd() -> ChildProcess.Ending {
+    func waitForEnd() -> Ending {
         while true {
             if let ending = process.reap() { return ending }
             usleep(1000)
