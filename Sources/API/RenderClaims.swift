@@ -16,8 +16,11 @@ extension NativeAPI {
             }
         }
         switch outcome {
-        case .granted(let grant), .proclaimed(let grant):
-            return tell { write(grant, left: timeLeft(grant, context), to: &$0) }
+        case .granted(let grant):
+            // Its own lease began with it. The answer is the same whenever it is told again.
+            let left = grant.lease.isPrivate ? grant.lease.terms.timeToLive : nil
+            return tell { write(grant, left: left, to: &$0) }
+        case .proclaimed(let grant): return tell { write(grant, left: nil, to: &$0) }
         case .renewed(let grant):
             return tell { write(grant, left: grant.lease.terms.timeToLive, to: &$0) }
         case .released(let wasHeld): return tell { $0.field("released", wasHeld) }

@@ -6,6 +6,8 @@ start_all
 wait_ready
 cd "$WORK"
 
+# The exit code of a process that was started here, once it has ended, in CODE.
+ended() { CODE=0; wait "$1" 2>/dev/null || CODE=$?; }
 code() { local got=0; "$@" >/dev/null 2>&1 </dev/null || got=$?; echo "$got"; }
 soon() { local _; for _ in $(seq 300); do "$@" && return; sleep 0.05; done; return 1; }
 held() { [ "$(curl -s -m 5 "$(url "${2:-1}")/locks/$1" | jq .held)" = true ]; }
@@ -32,7 +34,9 @@ same "two never run at a time" "" "$(cat overlap.1 overlap.2)"
 soon held busy
 same "who does not get it in time" 75 "$(code "$PARLEY_BIN" lock busy --wait 1s -- touch ran)"
 check "does not run" [ ! -e ran ]
-same "a signal ends the command" 143 "$(kill -TERM "$HOLDER"; wait "$HOLDER" && echo 0 || echo $?)"
+kill -TERM "$HOLDER"
+ended "$HOLDER"
+same "a signal ends the command" 143 "$CODE"
 check "and the lock is free at once" free busy
 
 # A waiter that is told to end leaves the queue.
@@ -41,7 +45,9 @@ soon held busy
 "$PARLEY_BIN" lock busy -- touch ran & WAITER=$!
 queue_is() { [ "$(curl -s "$(url 2)/locks/busy" | jq '.queue | length')" = "$1" ]; }
 check "a waiter is in the queue" soon queue_is 1
-same "who waits ends on a signal" 130 "$(kill -INT "$WAITER"; wait "$WAITER" && echo 0 || echo $?)"
+kill -INT "$WAITER"
+ended "$WAITER"
+same "who waits ends on a signal" 130 "$CODE"
 check "and leaves the queue" soon queue_is 0
 
 # The death of the leader, and of the node that was asked, does not disturb the command; nor those who wait.
@@ -55,7 +61,8 @@ check "it is still held when the leader is dead" held busy "$o"
 check "and the command runs" kill -0 "$HOLDER"
 kill -TERM "$HOLDER"; wait "$HOLDER" 2>/dev/null || true
 check "the waiter has it next" soon test -e next
-same "and succeeds" 0 "$(wait "$WAITER" && echo 0 || echo $?)"
+ended "$WAITER"
+same "and succeeds" 0 "$CODE"
 start "$l"
 wait_ready
 
@@ -71,7 +78,8 @@ begun=$SECONDS
 "$PARLEY_BIN" lock taken --ttl 3s -- sh -c 'trap "echo stopped >stopped; exit 0" TERM; sleep 30 & wait' 2>told & HOLDER=$!
 soon held taken
 curl -s -o /dev/null -X DELETE "$(url 1)/locks/taken"
-same "who loses the lock is told by the exit code" 76 "$(wait "$HOLDER" && echo 0 || echo $?)"
+ended "$HOLDER"
+same "who loses the lock is told by the exit code" 76 "$CODE"
 check "the command was asked to stop" test -e stopped
 check "within a second or two" [ $((SECONDS - begun)) -lt 6 ]
 check "and it is said" grep -q 'taken was lost' told
@@ -81,7 +89,8 @@ check "and it is said" grep -q 'taken was lost' told
 soon held alone
 for i in $NODES; do signal STOP "$i"; done
 begun=$SECONDS
-same "without a cluster it is lost" 76 "$(wait "$HOLDER" && echo 0 || echo $?)"
+ended "$HOLDER"
+same "without a cluster it is lost" 76 "$CODE"
 check "after its ttl and the grace" [ $((SECONDS - begun)) -lt 8 ]
 for i in $NODES; do signal CONT "$i"; done
 wait_ready
