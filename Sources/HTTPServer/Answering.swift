@@ -47,6 +47,22 @@ extension HTTPServer {
         table.index(of: id).map { table[$0].outputCount } ?? 0
     }
 
+    /// Tells with ``Inbound/drained(_:)``, once, when nothing waits to be written to the connection any more;
+    /// if that is so already, after the next ``flush(at:on:into:)``.
+    public mutating func reportDrain(of id: ConnectionID) {
+        guard let index = table.index(of: id) else { return }
+        table[index].reportsDrain = true
+        touch(index)
+    }
+
+    /// Lets the kernel hold no more than `bytes` that it has not sent yet for the connection, give or take a
+    /// segment, so that what a client does not read stays with the owner, who may not even have to keep it.
+    /// What is on its way to the client is not limited.
+    public mutating func limitUnsent(_ id: ConnectionID, to bytes: Int32) {
+        guard let index = table.index(of: id) else { return }
+        table[index].socket.limitUnsent(to: bytes)
+    }
+
     /// Ends a stream, after a last piece. The next pipelined request may come into the inbox.
     public mutating func endStream(
         _ id: ConnectionID, _ last: [UInt8] = [], at now: Instant, into inbox: inout [Inbound]

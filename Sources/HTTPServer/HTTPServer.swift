@@ -44,6 +44,8 @@ public struct HTTPServer: ~Copyable {
     /// Slots that something happened to in this turn.
     var touched: [UInt32] = []
     var settling: [UInt32] = []
+    /// Slots with streams that wait for their turn to be written.
+    var streams = FIFO<UInt32>()
     var due: [(slot: UInt32, tick: Int64)] = []
     /// One receive buffer for all connections: only what a request leaves unfinished is kept for each.
     let buffer: ReceiveBuffer
@@ -75,8 +77,10 @@ public struct HTTPServer: ~Copyable {
     /// Open connections, the refused ones that linger among them.
     public var openConnections: Int { table.count }
 
-    /// When ``expire(at:on:into:)`` is due.
-    public var deadline: Instant { min(wheel.deadline, acceptor.resumesAt) }
+    /// When ``expire(at:on:into:)`` and ``flush(at:on:into:)`` are due.
+    public var deadline: Instant {
+        streams.isEmpty ? min(wheel.deadline, acceptor.resumesAt) : .zero
+    }
 
     /// Whether a token that the poller reports is one of this server's.
     public func owns(_ token: UInt64) -> Bool { UInt8(token >> 56) == tag }

@@ -24,4 +24,7 @@ public enum Inbound: Sendable {
     /// The connection is gone, together with the request or the stream that was under way on it. Reported for
     /// those, and for every connection that is watched; the identifier is dead.
     case closed(ConnectionID)
+    /// Everything that waited to be written to the connection was written, as
+    /// ``HTTPServer/reportDrain(of:)`` asked to be told, once.
+    case drained(ConnectionID)
 }

@@ -16,6 +16,8 @@ struct Slot: ~Copyable {
     var owesAnswer = false
     /// Whether the owner wants to know when the connection ends.
     var isWatched = false
+    /// Whether the owner wants to know when nothing waits to be written any more.
+    var reportsDrain = false
     /// Set for a connection beyond the limit: it was told so, and until then what it sends is thrown away.
     var refusedUntil: Instant?
 
@@ -108,6 +110,16 @@ extension Slot {
 
     /// When the connection must be looked at.
     var deadline: Instant { refusedUntil ?? http.deadline }
+
+    /// Whether a stream is under way.
+    var isStreaming: Bool { http.isStreaming }
+
+    /// Whether the owner is to be told now that nothing waits any more; it is told once.
+    mutating func takeDrainReport() -> Bool {
+        guard reportsDrain, http.outputCount == 0 else { return false }
+        reportsDrain = false
+        return true
+    }
 
     /// Bytes that wait to be written.
     var outputCount: Int { http.outputCount }

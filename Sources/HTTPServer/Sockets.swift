@@ -8,15 +8,45 @@ public import Primitives
 extension HTTPServer {
     /// Ends the turn: one write for each connection that has output, then what follows from it. Requests that
     /// were held back and connections that broke come into the inbox.
+    ///
+    /// Answers go first, all of them. Of the streams only a bounded number has its turn; the others have it
+    /// in the next calls, in order, and ``deadline`` is now.
     public mutating func flush(at now: Instant, on poller: borrowing Poller, into inbox: inout [Inbound]) {
-        guard !touched.isEmpty else { return }
+        guard !touched.isEmpty || !streams.isEmpty else { return }
         advance(to: now)
         swap(&touched, &settling)
-        for slot in settling where table.isOpen(Int(slot)) && table[Int(slot)].isTouched {
-            settle(Int(slot), on: poller, into: &inbox)
+        for slot in settling where isUnsettled(slot) {
+            if table[Int(slot)].isStreaming {
+                streams.append(slot)
+            } else {
+                settle(Int(slot), on: poller, into: &inbox)
+            }
         }
         settling.removeAll(keepingCapacity: true)
+        flushStreams(on: poller, into: &inbox)
     }
+
+    /// Settles the streams whose turn it is.
+    private mutating func flushStreams(on poller: borrowing Poller, into inbox: inout [Inbound]) {
+        var writes = 0
+        let sent = counters.bytesSent
+        while writes < Self.streamsPerTurn, counters.bytesSent - sent < Self.streamBytesPerTurn,
+            let slot = streams.next()
+        {
+            guard isUnsettled(slot) else { continue }
+            if table[Int(slot)].wantsWrite { writes += 1 }
+            settle(Int(slot), on: poller, into: &inbox)
+        }
+    }
+
+    private func isUnsettled(_ slot: UInt32) -> Bool {
+        table.isOpen(Int(slot)) && table[Int(slot)].isTouched
+    }
+
+    /// How many streams are written to in one turn: half a millisecond's work.
+    static let streamsPerTurn = 128
+    /// How many bytes of streams are written in one turn, give or take one stream's output.
+    static let streamBytesPerTurn: UInt64 = 1 << 20
 
     /// Notes that a connection must be looked at when the turn ends.
     mutating func touch(_ index: Int) {
@@ -45,6 +75,7 @@ extension HTTPServer {
             surface(index, into: &inbox)
         }
         guard !table[index].finish(at: moment) else { return drop(index, into: &inbox) }
+        if table[index].takeDrainReport() { inbox.append(.drained(table.id(at: index))) }
         let interest = table[index].wantedInterest
         if interest != table[index].interest {
             table[index].interest = interest

@@ -19,6 +19,7 @@ extension NodeLoop {
         metrics.answered(connection, head.status, at: now)
         endTrace(of: connection, &head)
         guard server.beginStream(connection, head, at: now) else { return }
+        server.limitUnsent(connection, to: Self.unsentInKernel)
         watches.add(
             connection.number, request, in: node.replica.keyspace, at: now, wall: wall, into: &watchEffects)
         carryOutWatchEffects()
@@ -27,12 +28,22 @@ extension NodeLoop {
     /// Gives all streams what they are due.
     mutating func progressWatches() {
         guard !watches.isEmpty else { return }
-        for token in watches.asking(at: now) {
-            watches.report(token, unsent: server.outputCount(of: ConnectionID(number: token)), at: now)
-        }
+        for token in watches.asking() { tellUnsent(on: ConnectionID(number: token)) }
         watches.step(node.replica.keyspace, at: now, wall: wall, into: &watchEffects)
         carryOutWatchEffects()
     }
+
+    /// Tells the watches how much waits to be written to a connection. If that is too much, they hear of it
+    /// again when all of it is written.
+    mutating func tellUnsent(on connection: ConnectionID) {
+        if watches.report(connection.number, unsent: server.outputCount(of: connection)) {
+            server.reportDrain(of: connection)
+        }
+    }
+
+    /// Bytes of a stream that the kernel may hold without having sent them. By itself it would take megabytes
+    /// for each client that does not read, all of which would have to be written first.
+    private static var unsentInKernel: Int32 { 32 << 10 }
 
     /// Ends all streams: the node stops.
     mutating func endWatches() {

@@ -146,6 +146,7 @@ struct NodeLoop: ~Copyable {
             switch event {
             case .request(let connection, let request): handle(request, on: connection)
             case .closed(let connection): forget(connection)
+            case .drained(let connection): tellUnsent(on: connection)
             }
         }
         inbound.removeAll(keepingCapacity: true)

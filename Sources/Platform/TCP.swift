@@ -142,6 +142,12 @@ extension Descriptor {
         if let receive { try setOption(number, SOL_SOCKET, SO_RCVBUF, receive) }
     }
 
+    /// Limits what the kernel takes of a stream before it has sent it, in bytes; what is on its way to the
+    /// other side is not limited by it (tcp(7), TCP_NOTSENT_LOWAT). Without effect on a broken connection.
+    public func limitUnsent(to bytes: Int32) {
+        try? setOption(number, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, bytes)
+    }
+
     private static func failure(_ code: Int32) -> Transfer {
         switch code {
         // A signal in the middle is as good as nothing to do: the level is still there at the next turn.

@@ -27,11 +27,9 @@ extension WatchTable {
             return letGo(upTo: keyspace.revision)
         }
         var place = places.lowerBound
-        let pieces = counters.pieces
+        let most = counters.pieces + UInt64(limits.commonPieces)
         while place < places.upperBound {
-            guard place - places.lowerBound < limits.commonChanges,
-                counters.pieces - pieces < UInt64(limits.commonPieces)
-            else {
+            guard place - places.lowerBound < limits.commonChanges else {
                 isLate = true
                 return
             }
@@ -40,7 +38,7 @@ extension WatchTable {
             if end - place > limits.commonChanges {
                 setAside(place..<end, of: revision, in: keyspace)
             } else {
-                pass(place..<end, of: revision, in: keyspace, at: now, into: &effects)
+                pass(place..<end, of: revision, in: keyspace, upTo: most, at: now, into: &effects)
             }
             frontier = revision
             place = end
@@ -88,18 +86,21 @@ extension WatchTable {
         readAlone(slot, .own)
     }
 
-    /// Passes one revision to the synced streams that it concerns.
+    /// Passes one revision to the synced streams that it concerns. When `most` pieces were given away, the
+    /// other streams read by themselves from here on: so the common reader, whom all wait for, is never late
+    /// because many changes go to many.
     private mutating func pass(
-        _ places: Range<Int>, of revision: Revision, in keyspace: Keyspace, at now: Instant,
-        into effects: inout [WatchEffect]
+        _ places: Range<Int>, of revision: Revision, in keyspace: Keyspace, upTo most: UInt64,
+        at now: Instant, into effects: inout [WatchEffect]
     ) {
         let found = concerned(places, in: keyspace)
         guard !found.isEmpty else { return }
         var written: [PieceName: [UInt8]] = [:]
         for (number, selection) in found {
             let audience = audiences[Int(number)]
-            guard keyspace.cost(of: selection, for: audience.filter) <= limits.line else {
-                // It takes more than one piece.
+            guard counters.pieces < most, keyspace.cost(of: selection, for: audience.filter) <= limits.line
+            else {
+                // Or it takes more than one piece.
                 audiences[Int(number)].synced = []
                 for slot in audience.synced { fallBehind(slot, revision, isSlow: false) }
                 continue
@@ -181,7 +182,7 @@ extension WatchTable {
             watchers[Int(slot)].state = .own
             behind += 1
             counters.fellBehind += 1
-            waitForRoom(slot, at: now)
+            ask(about: slot)
         }
     }
 }

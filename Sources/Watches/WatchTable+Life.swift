@@ -74,9 +74,7 @@ extension WatchTable {
 
     /// The streams that the owner has to tell the unsent bytes of, by ``report(_:unsent:)``, before the next
     /// step.
-    public mutating func asking(at now: Instant) -> [UInt64] {
-        guard now >= askAt else { return [] }
-        askAt = .never
+    public mutating func asking() -> [UInt64] {
         let slots = unsure
         unsure = []
         return slots.compactMap { slot in
@@ -85,17 +83,16 @@ extension WatchTable {
         }
     }
 
-    /// So many bytes of a stream are unsent.
-    public mutating func report(_ token: UInt64, unsent: Int, at now: Instant) {
-        guard let slot = byToken[token] else { return }
+    /// So many bytes of a stream are unsent. True: that is too much to go on, and the owner must report again
+    /// when nothing is unsent; until then the stream is not looked at.
+    public mutating func report(_ token: UInt64, unsent: Int) -> Bool {
+        guard let slot = byToken[token] else { return false }
         watchers[Int(slot)].unsent = unsent
-        watchers[Int(slot)].isReported = true
         let isTooFull = unsent > bound / 2 || !takes(slot, watchers[Int(slot)].refused)
-        if isTooFull {
-            ask(about: slot, at: now + limits.patience)
-        } else if watchers[Int(slot)].state.readsAlone {
-            enqueue(slot)
-        }
+        watchers[Int(slot)].isAwaited = isTooFull
+        if isTooFull { return true }
+        if watchers[Int(slot)].state.readsAlone { enqueue(slot) }
+        return false
     }
 
     // MARK: Parts
@@ -194,17 +191,11 @@ extension WatchTable {
         queue.append(slot)
     }
 
-    mutating func ask(about slot: UInt32, at instant: Instant) {
-        askAt = min(askAt, instant)
-        guard !watchers[Int(slot)].isAsked else { return }
+    /// Lets the owner be asked about a stream before the next step.
+    mutating func ask(about slot: UInt32) {
+        guard !watchers[Int(slot)].isAsked, !watchers[Int(slot)].isAwaited else { return }
         watchers[Int(slot)].isAsked = true
         unsure.append(slot)
-    }
-
-    /// Lets a stream that took too little wait until it has taken more.
-    mutating func waitForRoom(_ slot: UInt32, at now: Instant) {
-        // What is known may be old: then the owner is asked at once.
-        ask(about: slot, at: watchers[Int(slot)].isReported ? now + limits.patience : .zero)
     }
 
     // MARK: Giving
@@ -227,8 +218,7 @@ extension WatchTable {
         watchers[Int(slot)].lastSent = now
         // The framing of a chunk takes some bytes too (RFC 9112, section 7.1).
         watchers[Int(slot)].unsent += piece.count + 12
-        watchers[Int(slot)].isReported = false
-        if watchers[Int(slot)].unsent > bound / 2 { ask(about: slot, at: .zero) }
+        if watchers[Int(slot)].unsent > bound / 2 { ask(about: slot) }
     }
 
     /// Counts a revision that was given completely; false if it was the last one and the stream is gone.

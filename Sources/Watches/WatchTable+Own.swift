@@ -53,7 +53,7 @@ extension WatchTable {
             budget.changes -= before.changes - slice.changes + 1
             switch end {
             case .more: enqueue(slot)
-            case .full: waitForRoom(slot, at: now)
+            case .full: ask(about: slot)
             case .over: break
             }
         }

@@ -25,14 +25,16 @@ public enum WatchEffect: Sendable, Equatable {
 /// for all audiences that select the same changes in the same form.
 ///
 /// The owner calls ``step(_:at:wall:into:)`` after each turn in which commands may have been applied, and at
-/// ``deadline``. Before it tells, for each of ``asking(at:)``, how many bytes are still unsent there.
+/// ``deadline``. Before it tells, for each of ``asking()``, how many bytes are still unsent there. A stream
+/// whose client takes nothing costs nothing until the owner tells that all of it is sent.
 public struct WatchTable: Sendable {
     /// Bounds, in streams, bytes, changes and time.
     public struct Limits: Sendable {
         /// Streams of one node.
         public var watchers = 20_000
-        /// Unsent bytes of one stream beyond which it gets nothing more.
-        public var unsent = 192 << 10
+        /// Unsent bytes of one stream beyond which it gets nothing more. What a stream is not given costs
+        /// nothing, so this is no more than what one write to a socket makes good use of.
+        public var unsent = 32 << 10
         /// Unsent bytes of all streams: the more there are, the less each of them may leave unsent.
         public var unsentInAll = 256 << 20
         /// A stream may always leave so much unsent.
@@ -49,14 +51,13 @@ public struct WatchTable: Sendable {
         public var ownChanges = 8192
         /// Changes that the common reader looks at in one step. A revision with more is left to own readers.
         public var commonChanges = 4096
-        /// Pieces that the common reader gives away in one step, before it ends a revision.
-        public var commonPieces = 8192
+        /// Pieces that the common reader gives away in one step, after which it leaves the other streams that
+        /// a revision concerns to their own readers.
+        public var commonPieces = 4096
         /// Bytes that are kept so that own readers need not write them again.
         public var kept = 4 << 20
         /// After what silence a stream is told that it is alive.
         public var heartbeat = Instant.Span.seconds(10)
-        /// How often streams that are stuck are looked at.
-        public var patience = Instant.Span.milliseconds(10)
 
         /// The defaults.
         public init() {}
@@ -100,10 +101,9 @@ public struct WatchTable: Sendable {
     /// Streams that begin with a revision above the next one, by that revision.
     var ahead: [Revision: [UInt32]] = [:]
     /// Streams whose own readers may go on, in turn.
-    var queue = Queue()
+    var queue = FIFO<UInt32>()
     /// Streams with so much unsent that the owner must be asked.
     var unsure: [UInt32] = []
-    var askAt = Instant.never
     var snapshots: [UInt32: SnapshotReader] = [:]
     var kept = KeptPieces()
     var wheel: DeadlineWheel
@@ -123,8 +123,8 @@ public struct WatchTable: Sendable {
     /// When ``step(_:at:wall:into:)`` must be called at the latest; ``Instant/zero`` if there is work now.
     public var deadline: Instant {
         guard count > 0 else { return .never }
-        if isLate || !queue.isEmpty { return .zero }
-        return min(askAt, wheel.deadline)
+        if isLate || !queue.isEmpty || !unsure.isEmpty { return .zero }
+        return wheel.deadline
     }
 
     /// How much one stream may leave unsent.
@@ -153,6 +153,8 @@ struct Watcher: Sendable {
     var isQueued = false
     /// It stands in the list of those that the owner is asked about.
     var isAsked = false
+    /// The owner was told to report when nothing is unsent: until then there is nothing to ask.
+    var isAwaited = false
     var audience: UInt32 = 0
     var token: UInt64 = 0
     /// The first revision that was not given; of no meaning while the stream is synced.
@@ -163,8 +165,6 @@ struct Watcher: Sendable {
     var unsent = 0
     /// The bytes of the piece that the stream did not take when it had its turn; zero if it took all.
     var refused = 0
-    /// The owner told these bytes, and nothing was given since.
-    var isReported = false
     /// Revisions that may still be given.
     var left = Int.max
     /// When something was given last.
@@ -186,29 +186,6 @@ struct Audience: Sendable {
     var synced: [UInt32] = []
     /// How many there are, synced or not.
     var count = 0
-}
-
-/// A queue of streams.
-struct Queue: Sendable {
-    private var slots: [UInt32] = []
-    private var head = 0
-
-    var isEmpty: Bool { head == slots.count }
-    var count: Int { slots.count - head }
-
-    mutating func append(_ slot: UInt32) { slots.append(slot) }
-
-    mutating func next() -> UInt32? {
-        guard head < slots.count else { return nil }
-        defer {
-            head += 1
-            if head == slots.count || head > 4096 {
-                slots.removeFirst(head)
-                head = 0
-            }
-        }
-        return slots[head]
-    }
 }
 
 /// Pieces that were written lately, for those who come to the same revision a little later. Forgets the older

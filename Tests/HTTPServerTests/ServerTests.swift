@@ -158,6 +158,44 @@ import Testing
         #expect(server.now.closed == 1, "an answered request is not the owner's any more")
     }
 
+    @Test func `the kernel takes little of a stream that is not read, and all of it once it is`() throws {
+        let server = try TestServer()
+        let client = try Client(server)
+        client.send("GET /pour?8000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        var last = server.now.counters.bytesSent
+        for _ in 0..<100 {
+            usleep(20_000)
+            let sent = server.now.counters.bytesSent
+            if sent > 0, sent == last { break }
+            last = sent
+        }
+        // What the receiver's window takes, and what may wait for it.
+        #expect(last > 10_000 && last < 600_000, "\(last) bytes were taken")
+        #expect(client.countToEnd() > 8_000_000)
+    }
+
+    @Test func `many streams are written in several turns, after the answers`() throws {
+        let server = try TestServer()
+        var listeners: [Client] = []
+        for _ in 0..<700 {
+            let client = try Client(server)
+            client.send("GET /listen HTTP/1.1\r\nHost: x\r\n\r\n")
+            listeners.append(client)
+        }
+        #expect(server.reaches { $0.waiting == 700 })
+        for client in listeners { #expect(client.read { $0.hasSuffix("\r\n\r\n") }.contains("200 OK")) }
+        let before = server.now.turns
+        let teller = try Client(server)
+        for word in ["one", "two"] {
+            teller.send("GET /tell?\(word) HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(teller.read { $0.hasSuffix("\r\n\r\n") }.contains("200 OK"))
+        }
+        for client in listeners {
+            #expect(client.read { $0.contains("two") }.hasSuffix("3\r\none\r\n3\r\ntwo\r\n"))
+        }
+        #expect(server.now.turns - before >= 6)
+    }
+
     @Test func `a stream arrives in chunks`() throws {
         let server = try TestServer()
         let client = try Client(server)

@@ -70,6 +70,8 @@ private struct TestLoop: ~Copyable {
     let shared: Shared
     var status = Status()
     var waiting: [ConnectionID] = []
+    /// How many bytes each stream that is poured is still to be given.
+    var poured: [ConnectionID: Int] = [:]
 
     init(
         limits: Limits, maxConnections: Int, orders: Mailbox<TestServer.Order>, shared: Shared
@@ -141,6 +143,8 @@ private struct TestLoop: ~Copyable {
         case .closed(let id):
             status.closed += 1
             waiting.removeAll { $0 == id }
+            poured[id] = nil
+        case .drained(let id): pour(id, now, &inbox)
         case .request(let id, let request):
             answer(id, request, now, &inbox)
         }
@@ -167,6 +171,17 @@ private struct TestLoop: ~Copyable {
             _ = server.beginStream(id, Response(status: 200), at: now)
             for piece in ["one", "two", "three"] { _ = server.write(id, Array(piece.utf8), at: now) }
             server.endStream(id, at: now, into: &inbox)
+        case "/pour":
+            _ = server.beginStream(id, Response(status: 200), at: now)
+            server.limitUnsent(id, to: 16 << 10)
+            poured[id] = Int(query) ?? 0
+            pour(id, now, &inbox)
+        case "/listen":
+            _ = server.beginStream(id, Response(status: 200), at: now)
+            waiting.append(id)
+        case "/tell":
+            for listener in waiting { _ = server.write(listener, request.query, at: now) }
+            server.respond(to: id, Response(status: 200), at: now, into: &inbox)
         case "/flood":
             _ = server.beginStream(id, Response(status: 200), at: now)
             let piece = [UInt8](repeating: 121, count: Int(query) ?? 1)
@@ -180,6 +195,21 @@ private struct TestLoop: ~Copyable {
             if query == "close" { response.closes = true }
             server.respond(to: id, response, at: now, into: &inbox)
         }
+    }
+}
+
+extension TestLoop {
+    /// Gives a stream its next piece, and waits until that is written.
+    private mutating func pour(_ id: ConnectionID, _ now: Instant, _ inbox: inout [Inbound]) {
+        guard let rest = poured[id] else { return }
+        poured[id] = max(0, rest - 8192)
+        let piece = [UInt8](repeating: 122, count: min(rest, 8192))
+        if piece.isEmpty {
+            poured[id] = nil
+            return server.endStream(id, at: now, into: &inbox)
+        }
+        precondition(server.outputCount(of: id) < 1000 && server.write(id, piece, at: now))
+        server.reportDrain(of: id)
     }
 }
 

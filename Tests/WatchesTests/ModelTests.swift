@@ -16,6 +16,8 @@ private struct Client {
     var token: UInt64
     /// Given by the watches, not read yet.
     var socket: [UInt8] = []
+    /// The watches must be told when nothing of it is left.
+    var reportsDrain = false
     var isGone = false
     /// Everything up to here was told, or was before the start.
     var told: UInt64
@@ -200,6 +202,7 @@ private struct Trial {
         if !client.isGone { members[client.member].watches.remove(client.token) }
         client.member = below(3)
         client.socket = []
+        client.reportsDrain = false
         client.inside = client.parts.map { _ in [] }
         client.isInside = false
         client.isGone = false
@@ -219,9 +222,17 @@ private struct Trial {
     }
 
     mutating func turn(_ member: Int) {
-        for token in members[member].watches.asking(at: now) {
-            let unsent = clients.first { $0.token == token }?.socket.count ?? 0
-            members[member].watches.report(token, unsent: unsent, at: now)
+        for token in members[member].watches.asking() {
+            let place = clients.firstIndex { $0.token == token }
+            let unsent = place.map { clients[$0].socket.count } ?? 0
+            let isStuck = members[member].watches.report(token, unsent: unsent)
+            if isStuck, let place { clients[place].reportsDrain = true }
+        }
+        for place in clients.indices where clients[place].member == member && clients[place].reportsDrain {
+            guard clients[place].socket.isEmpty else { continue }
+            clients[place].reportsDrain = false
+            let isStuck = members[member].watches.report(clients[place].token, unsent: 0)
+            #expect(!isStuck, "a stream with nothing unsent goes on")
         }
         members[member].step(at: now)
         for effect in members[member].take() {

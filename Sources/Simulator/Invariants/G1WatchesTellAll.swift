@@ -26,6 +26,8 @@ final class WatchesTellAll: Invariant {
         /// What it has not read.
         var unread: [[UInt8]] = []
         var unreadBytes = 0
+        /// The watches must be told when all of it is read.
+        var reportsDrain = false
         /// How many changes of the revision after `told` came so far.
         var inside = 0
     }
@@ -107,6 +109,7 @@ final class WatchesTellAll: Invariant {
         consumers[place].node = nil
         consumers[place].unread = []
         consumers[place].unreadBytes = 0
+        consumers[place].reportsDrain = false
         consumers[place].inside = 0
     }
 
@@ -132,10 +135,7 @@ final class WatchesTellAll: Invariant {
     private func serve(_ node: Int, _ chronicle: Chronicle, toTheEnd: Bool = false) throws(Violation) {
         guard let keyspace = chronicle.source?.keyspace(of: node) else { return }
         let now = chronicle.time
-        for token in tables[node].asking(at: now) {
-            let unsent = consumers.first { $0.token == token }?.unreadBytes ?? 0
-            tables[node].report(token, unsent: unsent, at: now)
-        }
+        tellUnsent(node)
         tables[node].step(keyspace, at: now, wall: Self.wall, into: &effects)
         for effect in effects {
             switch effect {
@@ -159,16 +159,24 @@ final class WatchesTellAll: Invariant {
         }
     }
 
+    private func tellUnsent(_ node: Int) {
+        for token in tables[node].asking() {
+            let place = consumers.firstIndex { $0.token == token }
+            let isStuck = tables[node].report(token, unsent: place.map { consumers[$0].unreadBytes } ?? 0)
+            if isStuck, let place { consumers[place].reportsDrain = true }
+        }
+        for place in consumers.indices where consumers[place].node == node {
+            guard consumers[place].reportsDrain, consumers[place].unreadBytes == 0 else { continue }
+            consumers[place].reportsDrain = tables[node].report(consumers[place].token, unsent: 0)
+        }
+    }
+
     private func finish(_ node: Int, _ chronicle: Chronicle) throws(Violation) {
         guard let keyspace = chronicle.source?.keyspace(of: node), !tables[node].isEmpty else { return }
         for _ in 0..<10_000 {
             try serve(node, chronicle, toTheEnd: true)
-            let deadline = tables[node].deadline
-            // Those that were stuck are asked a moment later, which does not come any more.
-            for token in tables[node].asking(at: .never) {
-                tables[node].report(token, unsent: 0, at: chronicle.time)
-            }
-            if deadline > chronicle.time, tables[node].deadline > chronicle.time { break }
+            tellUnsent(node)
+            if tables[node].deadline > chronicle.time { break }
         }
         for place in consumers.indices where consumers[place].node == node {
             try passOver(place, upTo: keyspace.revision, chronicle)
