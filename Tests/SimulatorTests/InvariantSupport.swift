@@ -26,6 +26,7 @@ final class ScriptedNodes: NodeSource {
     func configuration(of node: Int) -> Configuration? { configurations[node] ?? members }
     func leadingSince(of node: Int) -> Instant? { leadingSince }
     func queues(of node: Int) -> QueueSizes { queues[node] ?? QueueSizes() }
+    func timers(of node: Int) -> TimerQueue? { nil }
     func machine(of node: Int) -> (disk: SimulatedDisk, settings: RestoreSettings)? { machines[node] }
 }
 

@@ -248,6 +248,8 @@ final class SimulatedSource: NodeSource {
         simulation.nodes[node].core?.replica.raft.configuration
     }
 
+    func timers(of node: Int) -> TimerQueue? { simulation.nodes[node].core?.replica.timers }
+
     func machine(of node: Int) -> (disk: SimulatedDisk, settings: RestoreSettings)? {
         (simulation.nodes[node].disk, simulation.nodes[node].settings)
     }
