@@ -141,6 +141,7 @@ extension Chronicler {
     private func take(_ turn: Turn, _ chronicle: Chronicle, _ simulation: Simulation) throws(Violation) {
         let node = chronicle.nodes[turn.node]
         node.clock = turn.now
+        node.clockLife = node.life
         node.wall = turn.wall
         for place in turn.events.indices {
             try take(turn.events[place], turn, node, chronicle, simulation)

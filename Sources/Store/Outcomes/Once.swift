@@ -120,7 +120,10 @@ extension Keyspace {
         guard let once else { return nil }
         if let known = coordination.value(RowKey(once: once.key, principal), as: OnceRow.self) {
             guard let outcome = known.outcome else { return .refused(.cancelled) }
-            guard known.fingerprint == once.fingerprint else { return .refused(.keyReused) }
+            if isPlanted(.carriesOutRepeats) { return nil }
+            guard known.fingerprint == once.fingerprint || isPlanted(.ignoresFingerprint) else {
+                return .refused(.keyReused)
+            }
             return .replayed(outcome, original: known.request)
         }
         return hasRoom ? nil : .refused(.coordination(.full))
@@ -144,7 +147,7 @@ extension Keyspace {
         case .id(let id):
             coordination.set(RowKey(cancelled: id))
             coordination.remember(RowKey(cancelled: id))
-            coordination.outcomes.hasCancelled = true
+            coordination.outcomes.hasCancelled = !isPlanted(.cancelDoesNotStick)
         case .key(let key, let principal):
             let row = RowKey(once: key, principal)
             coordination.set(row, OnceRow(OnceKey(key: key, fingerprint: 0), .none, in: self, nil))
@@ -237,8 +240,9 @@ extension Coordination {
 
     /// Finds again what is known besides the rows.
     mutating func recount() {
+        if isPlanted(.restoreForgetsWaiters) { keys(RowKey(.claimWaiter)).forEach { remove($0) } }
         outcomes.count = count(RowKey(.outcomeAge))
-        outcomes.hasCancelled = first(RowKey(.cancelled)) != nil
+        outcomes.hasCancelled = first(RowKey(.cancelled)) != nil && !isPlanted(.restoreForgetsCancelled)
         outcomes.oldest = first(RowKey(.outcomeAge))?.key.lastNumber ?? 0
         outcomes.forgetUpTo = value(OutcomeHours.key, as: OutcomeHours.self)?.forgetUpTo ?? 0
     }

@@ -50,7 +50,8 @@ final class NothingEndsEarly: Invariant {
                 index = index.next
             }
         case .grown(_, let from, let upTo):
-            try chronicle.forEachCoordination(from: from, upTo: upTo) { index, applied, ghost throws(Violation) in
+            try chronicle.forEachCoordination(from: from, upTo: upTo) {
+                index, applied, ghost throws(Violation) in
                 let position = LogPosition(index: index, term: chronicle.ledger.term(at: index) ?? .zero)
                 try look(applied, ghost, at: index, made: made[position])
             }
@@ -174,7 +175,8 @@ final class NothingEndsEarly: Invariant {
             try demand(lasting, is: now, "lease \(id)")
         }
         for claim in claims where claim.state.claim.kind != .semaphore {
-            for hold in claim.holders where hold.lease.terms.lockDelay > 0 && !living.contains(hold.lease.id) {
+            for hold in claim.holders where hold.lease.terms.lockDelay > 0 && !living.contains(hold.lease.id)
+            {
                 var delay = Lasting(since: now.made, milliseconds: hold.lease.terms.lockDelay)
                 delay.mode = hold.mode
                 if let old = closed[claim.state.claim] {

@@ -60,7 +60,8 @@ final class TimersRunOut: Invariant {
                 missing = number
                 return
             }
-            let left = deadline - node.clock
+            // Before its first turn it is not known what time it is by its clock.
+            let left = node.clockLife == node.life ? deadline - node.clock : .zero
             if left > .milliseconds(max(Int(duration), 1_000)) { late = (number, left, duration) }
         }
         if let missing { throw violation("\(node.name) does not measure timer \(missing)") }

@@ -131,7 +131,8 @@ final class HoldersByTheRules: Invariant {
         }
         try demand(
             ghost.keys == model.keys,
-            "after entry \(index) there are \(Self.words(ghost.keys)); by the rules \(Self.words(model.keys))")
+            "after entry \(index) there are \(Self.words(ghost.keys)); by the rules \(Self.words(model.keys))"
+        )
     }
 
     private func compare(_ claim: CoordinationGhost.Claim, _ index: LogIndex) throws(Violation) {

@@ -92,7 +92,8 @@ final class MessagesAreKept: Invariant {
         try demand(
             received.body == message.body, "entry \(index) hands out \(received.id) with another content")
         try demand(
-            receipt.number > lastReceipt, "entry \(index) gives receipt \(receipt.number) after \(lastReceipt)")
+            receipt.number > lastReceipt,
+            "entry \(index) gives receipt \(receipt.number) after \(lastReceipt)")
         lastReceipt = receipt.number
         if received.source != nil, message.queue != queue {
             // It has died, and its attempts are counted anew.
@@ -102,11 +103,13 @@ final class MessagesAreKept: Invariant {
             (message.queue, message.attempts, message.limit) = (queue, 0, 0)
         }
         try demand(
-            message.queue == queue, "entry \(index) hands out \(received.id) of \(message.queue) from \(queue)")
+            message.queue == queue,
+            "entry \(index) hands out \(received.id) of \(message.queue) from \(queue)")
         try demand(
             received.attempt == message.attempts + 1
                 || (message.mayBeUncounted && received.attempt == message.attempts),
-            "entry \(index) hands out \(received.id) as attempt \(received.attempt), after \(message.attempts)")
+            "entry \(index) hands out \(received.id) as attempt \(received.attempt), after \(message.attempts)"
+        )
         try demand(
             limit == 0 || limit != message.limit || received.attempt <= limit,
             "entry \(index) hands out \(received.id) for attempt \(received.attempt) of \(limit)")

@@ -39,7 +39,8 @@ final class OnceMeansOnce: Invariant {
                 applied.state.revision == before.revision && applied.state.count == before.count,
                 "\(what) changes keys")
             if once.fingerprint != first.fingerprint {
-                return try demand(outcome == .refused(.keyReused), "\(what) asks for something else: \(outcome)")
+                return try demand(
+                    outcome == .refused(.keyReused), "\(what) asks for something else: \(outcome)")
             }
             guard case .replayed(let told, let original) = outcome else {
                 throw violation("\(what) is answered with \(outcome)")
@@ -52,7 +53,8 @@ final class OnceMeansOnce: Invariant {
         switch outcome {
         case .refused(.cancelled), .coordinated(.queue(.received([]))): return
         case .replayed(_, let original):
-            throw violation("entry \(index) under key \(once.key) is answered like \(original), which is none")
+            throw violation(
+                "entry \(index) under key \(once.key) is answered like \(original), which is none")
         case .refused(.keyReused): throw violation("entry \(index) finds key \(once.key) used")
         default:
             known[once.key] = Known(

@@ -206,7 +206,8 @@ struct CoordinationClient: Sendable {
             switch random.below(6) {
             case 0...1: .increment(key: [Self.keyStart] + Array("n".utf8), by: 1)
             case 2:
-                .put(key: key(), value: Array(name().utf8), guard: random.coin() ? .absent : nil,
+                .put(
+                    key: key(), value: Array(name().utf8), guard: random.coin() ? .absent : nil,
                     returnPrevious: false)
             case 3: .coordinate(.queue(.enqueue("q0", message())))
             case 4:
