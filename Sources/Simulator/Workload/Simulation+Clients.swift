@@ -185,9 +185,13 @@ extension Simulation {
     }
 
     private func learnApart(_ place: Int, _ record: OperationRecord, _ outcome: ClientOutcome) {
-        guard record.isApart, case .write(let operation, _) = record.action else { return }
+        guard case .write(let operation, _) = record.action else { return }
+        if case .unknown = outcome, record.requestID != .none {
+            clients[place].coordination.note(lost: record.requestID)
+        }
+        guard record.isApart else { return }
         let asked = CoordinationClient.Asked(operation: operation, once: record.once)
-        clients[place].coordination.learn(asked, record.requestID, outcome)
+        clients[place].coordination.learn(asked, outcome)
     }
 
     private func learn(_ place: Int, _ action: ClientAction, _ outcome: ClientOutcome) {

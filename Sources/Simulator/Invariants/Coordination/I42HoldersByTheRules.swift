@@ -20,11 +20,17 @@ final class HoldersByTheRules: Invariant {
     func take(_ fact: Fact, _ chronicle: Chronicle) throws(Violation) {
         guard case .grown(_, let from, let upTo) = fact else { return }
         try chronicle.forEachCoordination(from: from, upTo: upTo) { index, applied, ghost throws(Violation) in
-            let term = chronicle.ledger.term(at: index) ?? .zero
-            if applied.ownOutcome != nil { try follow(applied, ghost, term, index) }
-            model.letIn()
-            try compare(ghost, index)
+            try judge(applied, ghost, term: chronicle.ledger.term(at: index) ?? .zero, index)
         }
+    }
+
+    /// Takes in the next entry about these things.
+    func judge(
+        _ applied: StoreGhost.Applied, _ ghost: CoordinationGhost, term: Term, _ index: LogIndex
+    ) throws(Violation) {
+        if applied.ownOutcome != nil { try follow(applied, ghost, term, index) }
+        model.letIn()
+        try compare(ghost, index)
     }
 
     // MARK: The entry, by the rules

@@ -34,16 +34,23 @@ final class MessagesAreKept: Invariant {
     func take(_ fact: Fact, _ chronicle: Chronicle) throws(Violation) {
         guard case .grown(_, let from, let upTo) = fact else { return }
         try chronicle.forEachCoordination(from: from, upTo: upTo) { index, applied, ghost throws(Violation) in
-            if let outcome = applied.ownOutcome, case .coordinate(let command) = ghost.command.operation {
-                try follow(command, outcome, applied.request, ghost, index)
-            }
-            let there = ghost.queues.reduce(0) { $0 + $1.count }
-            let dropped = ghost.queues.reduce(0) { $0 + Int($1.dropped) }
-            try demand(
-                there + dropped == messages.count,
-                "after entry \(index) queues hold \(there) messages and have dropped \(dropped); "
-                    + "\(messages.count) were enqueued and not acknowledged")
+            try judge(applied, ghost, index)
         }
+    }
+
+    /// Takes in the next entry about these things.
+    func judge(
+        _ applied: StoreGhost.Applied, _ ghost: CoordinationGhost, _ index: LogIndex
+    ) throws(Violation) {
+        if let outcome = applied.ownOutcome, case .coordinate(let command) = ghost.command.operation {
+            try follow(command, outcome, applied.request, ghost, index)
+        }
+        let there = ghost.queues.reduce(0) { $0 + $1.count }
+        let dropped = ghost.queues.reduce(0) { $0 + Int($1.dropped) }
+        try demand(
+            there + dropped == messages.count,
+            "after entry \(index) queues hold \(there) messages and have dropped \(dropped); "
+                + "\(messages.count) were enqueued and not acknowledged")
     }
 
     private func follow(

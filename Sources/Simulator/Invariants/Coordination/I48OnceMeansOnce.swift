@@ -18,10 +18,20 @@ final class OnceMeansOnce: Invariant {
         var outcome: Outcome
     }
     private var known: [String: Known] = [:]
+    private var cancelledKeys: Set<String> = []
+    private var cancelled: Set<RequestID> = []
 
     func take(_ fact: Fact, _ chronicle: Chronicle) throws(Violation) {
         guard case .grown(_, let from, let upTo) = fact else { return }
         try chronicle.forEachCoordination(from: from, upTo: upTo) { index, applied, ghost throws(Violation) in
+            if case .coordinate(.cancel(let name)) = ghost.command.operation,
+                applied.outcome == .coordinated(.request(.never))
+            {
+                switch name {
+                case .id(let id): cancelled.insert(id)
+                case .key(let key, _): cancelledKeys.insert(key)
+                }
+            }
             guard let once = ghost.command.once, let outcome = applied.outcome,
                 let before = chronicle.store.state(at: index.previous)
             else { return }
@@ -29,10 +39,16 @@ final class OnceMeansOnce: Invariant {
         }
     }
 
-    private func look(
+    func look(
         _ once: OnceKey, _ outcome: Outcome, _ applied: StoreGhost.Applied, _ before: Fingerprint,
         _ index: LogIndex
     ) throws(Violation) {
+        if outcome == .refused(.cancelled) {
+            // Who cancelled one request may have asked for the same by another one, and that is not cancelled.
+            return try demand(
+                cancelled.contains(applied.request) || cancelledKeys.contains(once.key),
+                "entry \(index) under key \(once.key) is refused as cancelled, which nobody did")
+        }
         if let first = known[once.key] {
             let what = "entry \(index) under key \(once.key), which entry \(first.index) had,"
             try demand(
@@ -51,7 +67,7 @@ final class OnceMeansOnce: Invariant {
             return
         }
         switch outcome {
-        case .refused(.cancelled), .coordinated(.queue(.received([]))): return
+        case .coordinated(.queue(.received([]))): return
         case .replayed(_, let original):
             throw violation(
                 "entry \(index) under key \(once.key) is answered like \(original), which is none")
@@ -81,7 +97,7 @@ final class CancelledIsNeverDone: Invariant {
         }
     }
 
-    private func look(
+    func look(
         _ applied: StoreGhost.Applied, _ index: LogIndex, _ chronicle: Chronicle
     ) throws(Violation) {
         let command = applied.coordination?.command

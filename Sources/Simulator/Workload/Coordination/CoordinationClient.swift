@@ -27,6 +27,8 @@ struct CoordinationClient: Sendable {
     private var again: Asked?
     /// Requests of which it does not know what came of them.
     private var lost: [RequestID] = []
+    /// Whether it is to cancel the last of them.
+    private var isToCancel = false
 
     init(client: Int, plan: CoordinationPlan, seed: UInt64) {
         self.client = client
@@ -37,6 +39,10 @@ struct CoordinationClient: Sendable {
     /// Its next write, if that is one of these.
     mutating func next() -> Asked? {
         guard plan.share > 0 else { return nil }
+        if isToCancel, let request = lost.last {
+            isToCancel = false
+            return Asked(operation: .coordinate(.cancel(.id(request))))
+        }
         if let again, random.chance(600_000) {
             self.again = nil
             return again
@@ -56,15 +62,20 @@ struct CoordinationClient: Sendable {
     mutating func forwards(unforwarded: Int) -> Bool { random.below(100) >= unforwarded }
 
     /// Remembers what it was told of a write.
-    mutating func learn(_ asked: Asked, _ request: RequestID, _ outcome: ClientOutcome) {
+    mutating func learn(_ asked: Asked, _ outcome: ClientOutcome) {
         switch outcome {
         case .written(let outcome): learn(asked, outcome)
         case .unknown:
             if asked.once != nil { again = asked }
-            if request != .none { Self.note(request, in: &lost) }
         case .refused: if asked.once != nil, random.coin() { again = asked }
         case .item, .items, .evaluated: break
         }
+    }
+
+    /// Remembers a write, of whatever kind, of which it does not know what came of it.
+    mutating func note(lost request: RequestID) {
+        Self.note(request, in: &lost)
+        isToCancel = plan.share > 0 && random.chance(250_000)
     }
 
     private mutating func learn(_ asked: Asked, _ outcome: Outcome) {
