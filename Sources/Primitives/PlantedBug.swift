@@ -5,7 +5,8 @@
 // on it. A test build is made with `-Xswiftc -DPARLEY_PLANTED`.
 
 /// A known bug that a test build can bring back. The letters and numbers are those of a catalogue of bugs
-/// that such services had: E elections, L log, S snapshots, R reads, A applying, D disks, C clients.
+/// that such services had: E elections, L log, S snapshots, R reads, A applying, D disks, C clients, LK leases
+/// and locks, W watches; Q queues, which it does not have.
 public enum PlantedBug: UInt8, CaseIterable, Sendable {
     // MARK: Elections
 
@@ -198,6 +199,67 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     case leavesClientsWaiting
     /// C7: a write whose fate is unknown is said not to have been carried out.
     case callsUnknownDefinite
+    /// C3: a request that comes again under its idempotency key is carried out again.
+    case carriesOutRepeats
+    /// C3: another request under the same key is told what came of the first one.
+    case ignoresFingerprint
+    /// C7: who cancels a request is told that it never will be carried out, and it is when it comes.
+    case cancelDoesNotStick
+
+    // MARK: Leases and locks
+
+    /// LK1: a renewal leaves the old timer running, which ends the lease.
+    case renewalKeepsTimer
+    /// LK1: a node that starts, or gets a snapshot, takes every timer for one that has run out.
+    case restartEndsTimers
+    /// LK2: the renewal of a lease that has ended succeeds.
+    case renewalRevives
+    /// LK3: the keys of a lease stay when it expires.
+    case expiryLeavesKeys
+    /// LK4: somebody whose lease has ended goes on waiting, and is let in under it.
+    case grantsUnderDeadLease
+    /// LK5: a fencing token is no new number but the last one that was given.
+    case tokenRepeats
+    /// LK5: a writer is let in beside readers.
+    case writerJoinsReaders
+    /// LK7: a timer whose firing was lost is not fired again.
+    case firesOnlyOnce
+    /// LK11: a node that gets a snapshot does not measure the timers in it.
+    case installForgetsTimers
+    /// LK12: a reader is let in before a writer that waits.
+    case readerOvertakes
+    /// LK12: a request that is given up keeps what it holds.
+    case abandonKeepsHold
+    /// LK12: who has waited for too long is told so, and stays in line.
+    case timedOutStaysInLine
+    /// LK12: nobody looks who is next when something is given back.
+    case releaseForgetsQueue
+    /// S14: waiters are lost where a checkpoint is read.
+    case restoreForgetsWaiters
+    /// S14: cancelled requests are forgotten where a checkpoint is read.
+    case restoreForgetsCancelled
+
+    // MARK: Queues
+
+    /// Q1: a message is hidden for half of the time for which its receiver has it.
+    case halvesVisibility
+    /// Q1: a message that is handed out stays among those that are ready.
+    case handsOutTwice
+    /// Q2: an acknowledgement is answered, and the message stays.
+    case acknowledgesNothing
+    /// Q2: a message can be acknowledged by who had it before.
+    case oldReceiptCounts
+    /// Q3: a message that has used up its attempts is lost, although there is a queue for it.
+    case buriesNowhere
+
+    // MARK: Watches
+
+    /// W2: the change at which a stream falls behind is lost.
+    case watchLosesWhenSlow
+    /// W4: the first part of a revision of many changes is told like all of it.
+    case watchSplitsRevision
+    /// W6: a stream that is taken up again begins one revision too early.
+    case watchResumesEarly
 }
 
 #if PARLEY_PLANTED

@@ -97,7 +97,7 @@ extension Replica {
         if position.index > checkpoint.position.index { checkpoint = reference }
         if position.index > keyspace.appliedIndex || isPlanted(.installsOlderSnapshot) {
             keyspace = loaded
-            measureTimers(at: now)
+            if !isPlanted(.installForgetsTimers) { measureTimers(at: now) }
             effects.append(.replaced)
             appliedTerm = max(appliedTerm, position.term)
             configuration = reference.configuration

@@ -31,7 +31,8 @@ extension Replica {
         var queue = TimerQueue()
         keyspace.coordination.forEachTimer { number, duration, remaining in
             queue.arm(
-                number, at: now + .milliseconds(Int(remaining)), duration: .milliseconds(Int(duration)),
+                number, at: now + .milliseconds(isPlanted(.restartEndsTimers) ? 0 : Int(remaining)),
+                duration: .milliseconds(Int(duration)),
                 now: now)
         }
         timing.queue = queue
@@ -64,7 +65,8 @@ extension Replica {
         if timing.term != raft.term { beginTerm(at: now) }
         if timing.firing.isEmpty || timing.retryAt <= now {
             let retryAt = now + limits.timerRetry
-            let numbers = timing.queue.takeDue(at: now, limit: limits.timersPerFiring, retryAt: retryAt)
+            let numbers = timing.queue.takeDue(
+                at: now, limit: limits.timersPerFiring, retryAt: isPlanted(.firesOnlyOnce) ? .never : retryAt)
             if !numbers.isEmpty {
                 timing.firing = Set(numbers)
                 timing.retryAt = retryAt
@@ -89,6 +91,7 @@ extension Replica {
         timing.nextNotes = now
         var queue = timing.queue
         keyspace.coordination.forEachTimer { number, _, remaining in
+            if isPlanted(.restartEndsTimers) { return }
             queue.prolong(number, to: now + .milliseconds(Int(remaining)))
         }
         timing.queue = queue

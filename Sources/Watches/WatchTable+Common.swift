@@ -177,7 +177,7 @@ extension WatchTable {
         let left = Set(slow)
         audiences[Int(number)].synced.removeAll { left.contains($0) }
         for slot in slow {
-            watchers[Int(slot)].next = revision
+            watchers[Int(slot)].next = isPlanted(.watchLosesWhenSlow) ? revision.next : revision
             watchers[Int(slot)].done = 0
             watchers[Int(slot)].state = .own
             behind += 1

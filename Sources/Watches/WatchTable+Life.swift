@@ -22,7 +22,8 @@ extension WatchTable {
         if let wait = request.wait { watcher.end = now + wait }
         switch request.start {
         case .now, .snapshot: watcher.next = keyspace.revision.next
-        case .from(let revision): watcher.next = revision
+        case .from(let revision):
+            watcher.next = isPlanted(.watchResumesEarly) ? revision.previous : revision
         }
         let slot: UInt32
         if let used = free.popLast() {

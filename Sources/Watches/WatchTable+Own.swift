@@ -184,7 +184,7 @@ extension WatchTable {
             places.lowerBound + watcher.done..<places.upperBound, audience.filter, keyspace, &selection)
         slice.changes -= end - places.lowerBound - watcher.done
         let isLast = end == places.upperBound
-        selection.more = !isLast
+        selection.more = !isLast && !isPlanted(.watchSplitsRevision)
         var bytes: [UInt8] = []
         if !selection.hits.isEmpty {
             bytes = write(selection, revision, audience.filter, keyspace)

@@ -26,6 +26,8 @@ final class ScriptedNodes: NodeSource {
     func configuration(of node: Int) -> Configuration? { configurations[node] ?? members }
     func leadingSince(of node: Int) -> Instant? { leadingSince }
     func queues(of node: Int) -> QueueSizes { queues[node] ?? QueueSizes() }
+    var timers: TimerQueue?
+    func timers(of node: Int) -> TimerQueue? { timers }
     func machine(of node: Int) -> (disk: SimulatedDisk, settings: RestoreSettings)? { machines[node] }
 }
 

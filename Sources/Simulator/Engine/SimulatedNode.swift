@@ -2,6 +2,7 @@ import Consensus
 public import NodeCore
 public import Primitives
 import Replication
+import Store
 import WAL
 
 /// A machine of a simulated cluster and the process on it.
@@ -77,6 +78,8 @@ public final class SimulatedNode {
     var open: [Int32] = []
     /// Counts what clients asked of this life.
     var requestCounter: UInt64 = 0
+    /// Requests that wait in the replicated state, with the operations that they belong to.
+    var parked: [RequestID: UInt64] = [:]
     /// How slow planned faults make the disk.
     var slownesses: [Int] = []
     /// Turns in a row for which nothing had come.
@@ -115,6 +118,8 @@ enum Mail {
     case call(operation: Int32)
     /// A peer asks for a part of a snapshot.
     case serve(PeerRequestID, LogPosition, offset: UInt64, count: UInt64)
+    /// A client that waited is gone.
+    case gone(operation: Int32)
     /// The disk has failed for good.
     case fatal(String)
 }

@@ -99,6 +99,7 @@ extension Simulation {
         let wasStarting = node.state == .starting
         node.state = .down
         node.inbox = []
+        node.parked = [:]
         node.deferred = []
         (node.wakeAt, node.busyUntil, node.loopStallsUntil) = (.max, 0, 0)
         node.deathAtDisk = .killed

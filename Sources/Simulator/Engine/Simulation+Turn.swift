@@ -43,6 +43,7 @@ extension Simulation {
             time + node.machine.turn.nanoseconds + node.machine.event.nanoseconds * Int64(events.count)
         statistics.turns += 1
         hashTurn(node)
+        noteRevisions(node)
         if isObserved {
             emit(
                 .turn(
@@ -84,6 +85,8 @@ extension Simulation {
                 if let event = take(call: Int(operation), node, own, wall) { step(node, event, own, wall) }
             case .serve(let request, let position, let offset, let count):
                 handCheckpoint(node, .serve(request, position, offset: offset, count: count))
+            case .gone(let operation):
+                if let event = take(gone: Int(operation), node, own, wall) { step(node, event, own, wall) }
             case .fatal(let reason): failure = reason
             }
         }
@@ -116,16 +119,24 @@ extension Simulation {
 
     private func carryOut(_ effect: ReplicaEffect, _ node: SimulatedNode) {
         switch effect {
-        case .answered(let token, _, let outcome): answer(call: token, .written(outcome), node)
+        case .answered(let token, let id, let outcome): finish(token, id, outcome, node)
+        case .settled(let id, let outcome): settle(id, outcome, node)
+        case .replaced: lookAgain(node)
         case .refused(let token, _, let refusal):
+            guard token != Self.unattended else { break }
             answer(call: token, refusal.isDefinite ? .refused("\(refusal)") : .unknown("\(refusal)"), node)
         case .readable(let token): read(call: token, node)
         case .readRefused(let token, let refusal): answer(call: token, .refused("\(refusal)"), node)
         case .transition(let transition):
             if transition.to == .leader { statistics.elections += 1 }
-        case .settled, .changed, .replaced, .deliver, .traced, .transferEnded: break
+        case .changed, .deliver, .traced, .transferEnded: break
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: break  // The node has seen to them.
         }
+    }
+
+    private func noteRevisions(_ node: SimulatedNode) {
+        guard plan.coordination.share > 0, let core = node.core else { return }
+        otherRevisions.note(core.replica.keyspace, at: time)
     }
 
     private func handCheckpoint(_ node: SimulatedNode, _ command: CheckpointCommand) {

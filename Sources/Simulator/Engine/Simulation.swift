@@ -40,6 +40,9 @@ public final class Simulation {
     var events: [NodeEvent] = []
     var effects: [NodeEffect] = []
 
+    /// Revisions that are no part of the history.
+    var otherRevisions = OtherRevisions()
+
     // What the faults do.
     var runningFaults: [RunningFault?]
     var rushes: [Rush] = []
@@ -79,7 +82,7 @@ public final class Simulation {
         }
         for client in plan.clients {
             let seed = plan.seeds.clients ^ UInt64(client.number + 1) &* 0x9e37_79b9_7f4a_7c15
-            clients.append(SimulatedClient(plan: client, seed: seed))
+            clients.append(SimulatedClient(plan: client, coordination: plan.coordination, seed: seed))
         }
         core = plan.core
     }

@@ -23,6 +23,8 @@ public struct Plan: Sendable {
     public internal(set) var clients: [ClientPlan] = []
     /// What the clients' keys are.
     public internal(set) var keys = KeyPlan()
+    /// What else clients use.
+    public internal(set) var coordination = CoordinationPlan()
     /// What goes wrong, in the order of time.
     public internal(set) var faults: [PlannedFault] = []
     /// The nodes on which what is durable may go bad, fewer than half: so that of everything acknowledged a
@@ -67,7 +69,8 @@ public struct Plan: Sendable {
             faults: random.next(), nodes: random.next())
         var draw = PlanDrawing(
             swarm: random.split(), network: random.split(), machines: random.split(),
-            clients: random.split(), faults: random.split(), knobs: random.split())
+            clients: random.split(), faults: random.split(), knobs: random.split(),
+            coordination: random.split())
         draw.fill(&self)
         self.reduction = reduction
         reduction.apply(to: &self)
@@ -82,6 +85,7 @@ public struct Plan: Sendable {
                 + (families.isEmpty ? "none" : families.map(\.rawValue).joined(separator: " ")),
             "network: \(network)",
             "clients: \(clients.count), keys: \(keys.plain) plain, \(keys.counters) counters",
+            "leases, locks, queues: \(coordination)",
         ]
         lines += clients.map { "  \($0)" }
         if !knobs.notes.isEmpty {

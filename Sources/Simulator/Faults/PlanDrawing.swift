@@ -9,6 +9,7 @@ struct PlanDrawing {
     var clients: SeededGenerator
     var faults: SeededGenerator
     var knobs: SeededGenerator
+    var coordination: SeededGenerator
 
     mutating func fill(_ plan: inout Plan) {
         let possible = FaultFamily.all(in: plan.profile)
@@ -22,6 +23,7 @@ struct PlanDrawing {
         fillMachines(&plan)
         fillNetwork(&plan)
         fillClients(&plan)
+        fillCoordination(&plan)
         plan.knobs.draw(
             using: &knobs, pressure: plan.families.contains(.snapshotPressure),
             everything: plan.families.contains(.smallLimits))

@@ -30,9 +30,35 @@ final class TrueAnswers: Invariant {
             guard let index = chronicle.requests[operation.requestID] else {
                 throw violation("operation \(operation.number) was answered but is not committed")
             }
-            try check(outcome, at: index, "operation \(operation.number) was answered", chronicle)
+            let what = "operation \(operation.number) was answered"
+            if case .coordinated(let told) = outcome,
+                case .coordinated(let first)? = chronicle.store.applied(at: index)?.outcome, first.isWaiting
+            {
+                return try check(told, settling: operation.requestID, what, chronicle)
+            }
+            try check(outcome, at: index, what, chronicle)
+        case .client(let place, .settled(let request, .coordinated(let told))):
+            let node = chronicle.nodes[place]
+            guard let end = chronicle.store.settled[request], end.index <= node.now.applied,
+                end.outcome == told
+            else { throw violation("\(node.name) tells that request \(request) came to \(told)") }
         default: break
         }
+    }
+
+    /// What became of a request that had to wait. A hold may have been prolonged before it was told.
+    private func check(
+        _ told: CoordinationOutcome, settling request: RequestID, _ what: String, _ chronicle: Chronicle
+    ) throws(Violation) {
+        let end = chronicle.store.settled[request]?.outcome
+        if case .claim(.granted(let grant)) = told, case .claim(.granted(let known))? = end,
+            grant.claim == known.claim, grant.token == known.token, grant.owner == known.owner
+        {
+            return
+        }
+        try demand(
+            told == end,
+            "\(what) with \(told); what it waited for came to \(end.map { "\($0)" } ?? "nothing")")
     }
 
     private func check(

@@ -89,6 +89,8 @@ protocol NodeSource: AnyObject {
     func configuration(of node: Int) -> Configuration?
     /// How much waits in the node.
     func queues(of node: Int) -> QueueSizes
+    /// The timers that the node measures; nil if it has never run.
+    func timers(of node: Int) -> TimerQueue?
     /// The node's disk, and how it is read.
     func machine(of node: Int) -> (disk: SimulatedDisk, settings: RestoreSettings)?
 }

@@ -141,6 +141,7 @@ extension Chronicler {
     private func take(_ turn: Turn, _ chronicle: Chronicle, _ simulation: Simulation) throws(Violation) {
         let node = chronicle.nodes[turn.node]
         node.clock = turn.now
+        node.clockLife = node.life
         node.wall = turn.wall
         for place in turn.events.indices {
             try take(turn.events[place], turn, node, chronicle, simulation)
@@ -247,6 +248,8 @@ final class SimulatedSource: NodeSource {
     func configuration(of node: Int) -> Configuration? {
         simulation.nodes[node].core?.replica.raft.configuration
     }
+
+    func timers(of node: Int) -> TimerQueue? { simulation.nodes[node].core?.replica.timers }
 
     func machine(of node: Int) -> (disk: SimulatedDisk, settings: RestoreSettings)? {
         (simulation.nodes[node].disk, simulation.nodes[node].settings)

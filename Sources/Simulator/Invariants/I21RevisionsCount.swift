@@ -26,7 +26,13 @@ final class RevisionsCount: Invariant {
     func check(
         _ applied: StoreGhost.Applied, after before: Fingerprint, _ index: LogIndex
     ) throws(Violation) {
-        let expected = applied.outcome?.revision ?? before.revision
+        let expected =
+            switch applied.outcome {
+            // Leases end with their keys.
+            case .coordinated?: applied.state.revision
+            case .replayed?, nil: before.revision
+            case let outcome?: outcome.revision ?? before.revision
+            }
         try demand(
             applied.state.revision == expected
                 && (expected == before.revision || expected == before.revision.next),

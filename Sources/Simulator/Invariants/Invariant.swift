@@ -31,8 +31,8 @@ extension Invariant {
 /// One of each: all promises of the product as it is.
 ///
 /// Not among them, because there is nothing yet that they could be about: I32 (removed members), I36 (leases
-/// of leaders), I37 to I43 (leases and locks). The liveness promises V1 to V4 and V6 are demanded by the
-/// simulation itself.
+/// of leaders), I43 (writes guarded by a token). What I39 to I41 say of leases is a part of I42. The liveness
+/// promises V1 to V4 and V6 are demanded by the simulation itself.
 func allInvariants(seed: UInt64) -> [any Invariant] {
     [
         ElectionSafety(), TermsNeverGoBack(), OneVotePerTerm(), VotesForTheUpToDate(), LeadersDontVote(),
@@ -47,6 +47,8 @@ func allInvariants(seed: UInt64) -> [any Invariant] {
         TransfersHoldWrites(), LeadersHearQuorums(),
         FreshReads(), ReadyLeadersAnswer(), TrueSnapshots(), TrueAnswers(), TrueRefusals(),
         NothingDurableIsLost(seed: seed), FailedSyncsAreFinal(), FullDisksRefuse(), BoundedQueues(),
+        NothingEndsEarly(), TimersRunOut(), HoldersByTheRules(), MessagesAreKept(), OnceMeansOnce(),
+        CancelledIsNeverDone(),
         WatchesTellAll(seed: seed),
     ]
 }

@@ -19,6 +19,8 @@ final class NodeGhost {
     var before = NodeState()
     /// Its clocks in its last turn.
     var clock = Instant.zero
+    /// Its life in which that was.
+    var clockLife = 0
     var wall = WallTime(milliseconds: 0)
     /// Its log in memory.
     var memory = LogGhost()

@@ -14,6 +14,8 @@ struct StoreGhost {
         var outcome: Outcome?
         /// Its kind.
         var kind = Entry.Kind.noop
+        /// What it did besides changing keys; nil if it is not about that.
+        var coordination: CoordinationGhost?
     }
 
     /// The state after the last committed entry.
@@ -23,6 +25,8 @@ struct StoreGhost {
     /// States to go back to, in ascending order.
     private var frozen: [Keyspace] = []
     private var digests: [LogIndex: UInt64] = [:]
+    /// Where requests that waited came to their end, and what they are told.
+    private(set) var settled: [RequestID: (index: LogIndex, outcome: CoordinationOutcome)] = [:]
     private let interval: UInt64
 
     /// How many states are kept to go back to.
@@ -51,10 +55,14 @@ struct StoreGhost {
     /// Applies the next entry.
     mutating func apply(_ entry: EntryBook.Known, at index: LogIndex) {
         let outcome = Self.apply(entry, at: index, to: &keyspace)
+        let news = keyspace.takeNews()
         var request = RequestID.none
         if entry.kind == .command { request = Command.requestID(of: entry.payload) ?? .none }
+        for case .settled(let request, let outcome) in news { settled[request] = (index, outcome) }
         applied.append(
-            Applied(state: Fingerprint(keyspace), request: request, outcome: outcome, kind: entry.kind))
+            Applied(
+                state: Fingerprint(keyspace), request: request, outcome: outcome, kind: entry.kind,
+                coordination: CoordinationGhost(of: entry, news, keyspace)))
         guard index.rawValue % interval == 0 else { return }
         frozen.append(keyspace)
         if frozen.count > Self.kept { frozen.removeFirst(Self.kept / 2) }

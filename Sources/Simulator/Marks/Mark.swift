@@ -176,6 +176,47 @@ public enum Mark: Int, CaseIterable, Sendable {
     case transactionResent
     case transactionByAnotherTerm
 
+    // MARK: Of leases, locks, queues, and what comes of requests
+
+    case leaseRenewed
+    case leaseExpired
+    case leaseExpiredWithKeys
+    case leaseExpiredInLaterTerm
+    case leaseRenewalTooLate
+    case leasesExpiredTogether
+    case firingHitNothing
+    case firingOfDeposedLeader
+    case timeLeftRecorded
+    case claimReadersTogether
+    case claimReaderBehindWriter
+    case claimWaiterLetIn
+    case claimWaiterLetInLaterTerm
+    case claimTakenOver
+    case claimClosedByDelay
+    case claimWaitTimedOut
+    case claimLeaseEndedWaiting
+    case claimWaiterAbandoned
+    case claimHoldAbandoned
+    case claimReleasedAgain
+    case claimCandidateOvertook
+    case claimPermitsShared
+    case waitersInSnapshot
+    case waitersAfterStart
+    case waiterToldByInstall
+    case messageRedelivered
+    case messageRedeliveredLaterTerm
+    case messageDied
+    case messageAcknowledgedTooLate
+    case messageNeverSeen
+    case messageRepeated
+    case onceReplayed
+    case onceReplayedElsewhere
+    case onceReplayedLaterTerm
+    case onceReused
+    case cancelledInTime
+    case cancelledTooLate
+    case cancelledCame
+
     // MARK: Of reads
 
     case readOnLeader
@@ -283,7 +324,7 @@ public enum Mark: Int, CaseIterable, Sendable {
     }
 
     private static let allWords: [String] = {
-        let tables = [elections, logs, snapshots, writes, transactions, reads, disks, cluster]
+        let tables = [elections, logs, snapshots, writes, transactions, coordination, reads, disks, cluster]
         return allCases.map { mark in
             for table in tables { if let words = table[mark] { return words } }
             return ""
@@ -296,5 +337,6 @@ func allMarks(_ book: MarkBook) -> [any FactListener] {
     [
         ElectionMarks(book), LogMarks(book), SnapshotMarks(book), WriteMarks(book), ReadMarks(book),
         DiskMarks(book), ClusterMarks(book), TransactionMarks(book),
+        CoordinationMarks(book),
     ]
 }

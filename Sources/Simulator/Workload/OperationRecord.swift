@@ -58,6 +58,8 @@ public struct OperationRecord: Sendable {
     var life = 0
     /// What the node has answered; on its way to the client.
     var answer: ClientOutcome?
+    /// By what the write is recognised if it comes again.
+    var once: OnceKey?
     /// The request id under which it was proposed.
     var requestID = RequestID.none
 }

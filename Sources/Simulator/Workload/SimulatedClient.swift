@@ -27,14 +27,20 @@ struct SimulatedClient: Sendable {
     var asksAt: Int64 = 0
     /// The operation it waits for.
     var waitsFor: Int32?
+    /// What it does besides.
+    var coordination: CoordinationClient
+    /// The idempotency key of the action that was drawn last.
+    private(set) var once: OnceKey?
     private var values: ValueMaker
     /// The latest revision that it was told.
     private(set) var latest = Revision(1)
     /// What it last read of each key, to make conditions of.
     private var seen: [KnownKey] = []
 
-    init(plan: ClientPlan, seed: UInt64) {
+    init(plan: ClientPlan, coordination: CoordinationPlan, seed: UInt64) {
         self.plan = plan
+        self.coordination = CoordinationClient(
+            client: plan.number, plan: coordination, seed: seed ^ 0xc00d_1a7e_9b1c_55e7)
         random = SeededGenerator(seed: seed)
         values = ValueMaker(client: plan.number)
         node = plan.home ?? 0
@@ -74,7 +80,12 @@ struct SimulatedClient: Sendable {
     // MARK: - What it asks
 
     mutating func nextAction(_ keys: KeyPlan) -> ClientAction {
+        once = nil
         if random.below(100) < plan.reads { return nextRead(keys) }
+        if let asked = coordination.next() {
+            once = asked.once
+            return .write(asked.operation, forwards: coordination.forwards(unforwarded: plan.unforwarded))
+        }
         if random.chance(120_000) { return nextTransaction(keys) }
         return .write(nextWrite(keys), forwards: random.below(100) >= plan.unforwarded)
     }

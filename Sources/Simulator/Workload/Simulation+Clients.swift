@@ -31,7 +31,9 @@ extension Simulation {
         let way = clients[place].random.span(.microseconds(30), .milliseconds(3))
         var patience = max(client.timeout + client.patience, .milliseconds(1))
         if rush?.isImpatient == true { patience = min(patience, .milliseconds(100)) }
-        invoke(action, client: client.number, at: node, arrives: way, givesUp: patience)
+        invoke(
+            action, once: clients[place].once, client: client.number, at: node, arrives: way,
+            givesUp: patience)
     }
 
     /// The greatest hurry that clients are in.
@@ -54,11 +56,13 @@ extension Simulation {
     }
 
     func invoke(
-        _ action: ClientAction, client: Int, at node: Int, arrives: Instant.Span, givesUp: Instant.Span
+        _ action: ClientAction, once: OnceKey? = nil, client: Int, at node: Int, arrives: Instant.Span,
+        givesUp: Instant.Span
     ) {
         let number = operations.count
         operations.append(
             OperationRecord(number: number, client: client, node: node, action: action, invoked: now))
+        operations[number].once = once
         statistics.operations += 1
         hash.add(number << 16 ^ client << 8 ^ node)
         if isObserved { emit(.invoked(operation: number)) }
@@ -86,15 +90,12 @@ extension Simulation {
         let timeout = timeout(of: operations[number].client)
         switch operations[number].action {
         case .write(let operation, let forwards):
-            node.requestCounter += 1
-            let id = RequestID(
-                high: UInt64(bitPattern: wall.milliseconds) << 16 | UInt64(node.index),
-                low: UInt64(node.life) << 40 | node.requestCounter)
+            let id = node.nextRequestID(wall)
             operations[number].requestID = id
             return .write(
                 Write(
                     token: UInt64(number), requestID: id, operation: operation, deadline: own + timeout,
-                    mayForward: forwards))
+                    mayForward: forwards, once: operations[number].once))
         case .evaluate: return .read(token: UInt64(number), deadline: own + timeout)
         case .get(_, let isStale), .range(_, _, let isStale):
             guard isStale else { return .read(token: UInt64(number), deadline: own + timeout) }
@@ -162,6 +163,7 @@ extension Simulation {
     func giveUp(_ number: Int) {
         guard operations[number].returned == nil else { return }
         complete(number, .unknown("no answer in time"))
+        hangUp(number)
     }
 
     private func complete(_ number: Int, _ outcome: ClientOutcome) {
@@ -178,7 +180,18 @@ extension Simulation {
         guard let place = clients.firstIndex(where: { $0.plan.number == client }) else { return }
         clients[place].waitsFor = nil
         learn(place, operations[number].action, outcome)
+        learnApart(place, operations[number], outcome)
         plan(nextOf: place)
+    }
+
+    private func learnApart(_ place: Int, _ record: OperationRecord, _ outcome: ClientOutcome) {
+        guard case .write(let operation, _) = record.action else { return }
+        if case .unknown = outcome, record.requestID != .none {
+            clients[place].coordination.note(lost: record.requestID)
+        }
+        guard record.isApart else { return }
+        let asked = CoordinationClient.Asked(operation: operation, once: record.once)
+        clients[place].coordination.learn(asked, outcome)
     }
 
     private func learn(_ place: Int, _ action: ClientAction, _ outcome: ClientOutcome) {

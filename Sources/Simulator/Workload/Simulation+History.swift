@@ -8,7 +8,8 @@ extension Simulation {
     /// What clients have asked and were told so far.
     public var history: History {
         // Nobody but these clients writes. To give up history changes nothing that they can see.
-        History(operations.filter { !$0.action.isCompaction }.map(\.recorded), isExclusive: true)
+        let own = operations.filter { !$0.action.isCompaction && !$0.isApart }.map(\.recorded)
+        return History(own + otherRevisions.recorded, isExclusive: otherRevisions.isComplete)
     }
 
     /// Judges what clients have seen.
@@ -45,8 +46,11 @@ extension OperationRecord {
         case .get(let key, let isStale): return .get(key, isStale ? .stale : .linearizable)
         case .range(let range, _, let isStale):
             // A page that ends early tells of the keys up to its last one.
-            var end = range.end
-            if case .items(let items, true, _)? = outcome, let last = items.last { end = last.key + [0] }
+            var end = range.end ?? [CoordinationClient.keyStart]
+            if case .items(let items, true, _)? = outcome, let last = items.last {
+                let next = last.key + [0]
+                if next.lexicographicallyPrecedes(end) { end = next }
+            }
             return .list(.range(start: range.start, end: end), isStale ? .stale : .linearizable)
         case .evaluate(let transaction): return .transaction(transaction.recorded, dry: true)
         case .write(let operation, _): return operation.recorded
@@ -60,7 +64,9 @@ extension OperationRecord {
         case .refused(let reason): .failed(reason)
         case .item(let item, let revision): .ok(item.map { .found($0.sighting) } ?? .absent, at: revision)
         case .items(let items, _, let revision):
-            .ok(.items(items.map { HistoryOperation.Item(key: $0.key, $0.sighting) }), at: revision)
+            .ok(
+                .items(items.filter(\.isRecorded).map { HistoryOperation.Item(key: $0.key, $0.sighting) }),
+                at: revision)
         case .evaluated(let outcome, let revision): outcome.recorded(evaluatedAt: revision)
         case .written(let outcome): outcome.recorded
         }
@@ -68,6 +74,9 @@ extension OperationRecord {
 }
 
 extension Item {
+    /// Whether histories know of its key.
+    var isRecorded: Bool { key.first != CoordinationClient.keyStart }
+
     fileprivate var sighting: HistoryOperation.Sighting {
         HistoryOperation.Sighting(
             value: value, revision: modRevision, createRevision: createRevision, version: version)

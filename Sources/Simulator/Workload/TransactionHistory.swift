@@ -14,7 +14,7 @@ extension Transaction {
 }
 
 extension KeyRange {
-    fileprivate var recorded: KeySelection { .range(start: start, end: end) }
+    fileprivate var recorded: KeySelection { .range(start: start, end: end ?? [CoordinationClient.keyStart]) }
 }
 
 extension Transaction.Comparison {
@@ -109,7 +109,8 @@ extension TransactionOutcome.Result {
         case .wrote: preconditionFailure("no step does this: \(self)")
         case .item(let item): return item.map { .found(sighting($0)) } ?? .absent
         case .items(let items, _):
-            return .items(items.map { HistoryOperation.Item(key: $0.key, sighting($0)) })
+            return .items(
+                items.filter(\.isRecorded).map { HistoryOperation.Item(key: $0.key, sighting($0)) })
         case .transaction(let nested): return .transaction(nested.recorded(upTo: last))
         }
     }

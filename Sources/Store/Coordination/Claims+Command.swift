@@ -33,7 +33,8 @@ extension Keyspace {
         }
         let state = row ?? ClaimRow()
         guard hasRoom else { return .refused(.coordination(.full)) }
-        if state.waiters == 0, state.admits(claim.kind, request.mode, permits: request.permits) {
+        let isFirst = state.waiters == 0 || (isPlanted(.readerOvertakes) && request.mode == .read)
+        if isFirst, state.admits(claim.kind, request.mode, permits: request.permits) {
             return .coordinated(.claim(.granted(grant(claim, ClaimWaiter(request, id, at: lastTime)))))
         }
         guard request.wait > 0 else {
@@ -53,7 +54,7 @@ extension Keyspace {
     /// Lets somebody in who may be let in.
     private mutating func grant(_ claim: ClaimName, _ waiter: ClaimWaiter) -> ClaimGrant {
         let lease = waiter.lease ?? grantLease(LeaseTerms(timeToLive: waiter.timeToLive), isPrivate: true).id
-        let token = coordination.nextNumber()
+        let token = isPlanted(.tokenRepeats) ? coordination.lastNumber : coordination.nextNumber()
         let hold = ClaimHold(
             request: waiter.request, owner: waiter.owner, mode: waiter.mode, permits: waiter.permits,
             value: waiter.value, lease: lease, since: lastTime, revision: revision)
@@ -147,7 +148,7 @@ extension Keyspace {
     mutating func abandonClaim(_ row: RowKey) {
         if row.kind == .claimWaiter {
             coordination.removeWaiter(row)
-        } else if let hold: ClaimHold = coordination.value(row) {
+        } else if let hold: ClaimHold = coordination.value(row), !isPlanted(.abandonKeepsHold) {
             giveBack(row, hold)
         }
     }
@@ -232,7 +233,8 @@ extension Coordination {
     /// Takes somebody out of a queue who is told why.
     fileprivate mutating func sendAway(_ row: RowKey, _ reason: ClaimRefusal) {
         guard let waiter: ClaimWaiter = value(row) else { return }
-        removeWaiter(row)
+        let isOver = if case .held = reason { true } else { false }
+        if !(isOver && isPlanted(.timedOutStaysInLine)) { removeWaiter(row) }
         news.append(.settled(waiter.request, .claim(.gaveUp(reason))))
     }
 
@@ -248,13 +250,14 @@ extension Coordination {
             state.isHeldAlone = false
             set(claim, state)
         }
-        touch(claim)
+        if !isPlanted(.releaseForgetsQueue) { touch(claim) }
     }
 
     /// The lease has ended under which something was held or waited for.
     mutating func endClaim(_ row: RowKey, delay: Int64) {
         let claim = ClaimName(of: row)
         if let waiter: ClaimWaiter = row.kind == .claimWaiter ? value(row) : nil {
+            if isPlanted(.grantsUnderDeadLease) { return }
             return sendAway(row, .leaseEnded(claim, lease: waiter.lease ?? ""))
         }
         guard let hold: ClaimHold = value(row) else { return }

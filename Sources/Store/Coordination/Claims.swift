@@ -196,6 +196,7 @@ struct ClaimRow: RowValue, Equatable {
         return switch (kind, mode) {
         case (.semaphore, _): wanted <= available
         case (.lock, .read): !isHeldAlone && (delay == 0 || delayedMode == .read)
+        case (.lock, .write) where isPlanted(.writerJoinsReaders): !isHeldAlone && delay == 0
         case (.lock, .write), (.election, _): holders == 0 && delay == 0
         }
     }

@@ -110,8 +110,12 @@ extension Keyspace {
             guard hasRoom else { return .refused(.coordination(.full)) }
             return .coordinated(.lease(.granted(grantLease(terms, isPrivate: false))))
         case .renew(let id, let timeToLive):
+            if isPlanted(.renewalRevives), lease(id) == nil {
+                let terms = LeaseTerms(id: id, timeToLive: timeToLive ?? 1_000)
+                return .coordinated(.lease(.renewed(grantLease(terms, isPrivate: false))))
+            }
             guard var lease = lease(id) else { return .refused(.coordination(.leaseNotFound(id))) }
-            coordination.disarm(lease.timer)
+            if !isPlanted(.renewalKeepsTimer) { coordination.disarm(lease.timer) }
             if let timeToLive, timeToLive != lease.terms.timeToLive {
                 lease.terms.timeToLive = timeToLive
                 coordination.news.append(.changed(RowKey(.lease, id)))
@@ -185,7 +189,9 @@ extension Keyspace {
             coordination.disarm(lease.timer)
             coordination.remove(RowKey(.lease, id))
             coordination.news.append(.changed(RowKey(.lease, id)))
-            for key in keys(ofLease: id) { doomed.append((key, id, lease.terms.end == .delete)) }
+            for key in keys(ofLease: id) where !(haveExpired && isPlanted(.expiryLeavesKeys)) {
+                doomed.append((key, id, lease.terms.end == .delete))
+            }
             for hold in holds(ofLease: id) {
                 coordination.remove(RowKey(.leasedHold, id, hold.bytes))
                 coordination.endHold(hold, delay: haveExpired ? lease.terms.lockDelay : 0)

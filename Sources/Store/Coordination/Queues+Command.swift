@@ -15,7 +15,9 @@ extension Keyspace {
                         from: &queue, maximum: maximum, visibility: visibility, consumer: consumer, id: id)))
         case .acknowledge(let name, let receipt):
             return withMessage(receipt, in: name) { coordination, queue, message in
-                coordination.erase(receipt.message, message, from: &queue)
+                if !isPlanted(.acknowledgesNothing) {
+                    coordination.erase(receipt.message, message, from: &queue)
+                }
                 return .acknowledged(message.id)
             }
         case .giveBack(let name, let receipt, let delay):

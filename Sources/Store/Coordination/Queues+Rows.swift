@@ -73,7 +73,8 @@ extension Coordination {
     /// The message that a receipt entitles to; nil if it does not any more.
     func message(_ receipt: Receipt, in queue: Queue) -> QueuedMessage? {
         guard let message = message(receipt.message, in: queue),
-            case .inFlight(receipt.number, _, _, _) = message.state
+            case .inFlight(let number, _, _, _) = message.state,
+            number == receipt.number || isPlanted(.oldReceiptCounts)
         else { return nil }
         return message
     }
@@ -112,7 +113,7 @@ extension Coordination {
     private mutating func displace(_ number: UInt64, _ message: QueuedMessage, in queue: inout Queue) {
         switch message.state {
         case .ready:
-            remove(.ready(queue, number, message))
+            if !isPlanted(.handsOutTwice) { remove(.ready(queue, number, message)) }
             queue.ready -= 1
         case .delayed(let timer):
             disarm(timer)
@@ -152,7 +153,8 @@ extension Coordination {
             let receipt = Receipt(message: number, number: nextNumber())
             let timer = arm(
                 .queue(.message(batch: queue.batch, number: number)),
-                milliseconds: visibility ?? queue.settings.visibility)
+                milliseconds: (visibility ?? queue.settings.visibility)
+                    / (isPlanted(.halvesVisibility) ? 2 : 1))
             message.state = .inFlight(receipt: receipt.number, timer: timer, request: id, consumer: consumer)
             queue.inFlight += 1
             set(.handout(id, queue.batch, number))
@@ -198,7 +200,8 @@ extension Coordination {
         queue.dead += 1
         let body = bytes(.body(queue, number)) ?? []
         erase(number, message, from: &queue)
-        guard let name = queue.settings.deadLetter else {
+        guard let name = queue.settings.deadLetter, !isPlanted(.buriesNowhere) else {
+            if isPlanted(.buriesNowhere) { return }
             queue.dropped += 1
             return
         }

@@ -132,7 +132,10 @@ extension Keyspace {
         guard let once else { return nil }
         if let known = coordination.value(RowKey(once: once.key, principal), as: OnceRow.self) {
             guard let outcome = known.outcome else { return .refused(.cancelled) }
-            guard known.fingerprint == once.fingerprint else { return .refused(.keyReused) }
+            if isPlanted(.carriesOutRepeats) { return nil }
+            guard known.fingerprint == once.fingerprint || isPlanted(.ignoresFingerprint) else {
+                return .refused(.keyReused)
+            }
             return .replayed(outcome, original: known.request)
         }
         return hasRoom ? nil : .refused(.coordination(.full))
@@ -159,7 +162,7 @@ extension Keyspace {
         case .id(let id):
             coordination.setOutcome(RowKey(cancelled: id), nil)
             coordination.remember(RowKey(cancelled: id))
-            coordination.outcomes.hasCancelled = true
+            coordination.outcomes.hasCancelled = !isPlanted(.cancelDoesNotStick)
         case .key(let key, let principal):
             let row = RowKey(once: key, principal)
             coordination.setOutcome(row, OnceRow(OnceKey(key: key, fingerprint: 0), .none, in: self, nil))
@@ -292,8 +295,9 @@ extension Coordination {
 
     /// Finds again what is known besides the rows.
     mutating func recount() {
+        if isPlanted(.restoreForgetsWaiters) { keys(RowKey(.claimWaiter)).forEach { remove($0) } }
         outcomes.count = count(RowKey(.outcomeAge))
-        outcomes.hasCancelled = first(RowKey(.cancelled)) != nil
+        outcomes.hasCancelled = first(RowKey(.cancelled)) != nil && !isPlanted(.restoreForgetsCancelled)
         outcomes.waiting = count(RowKey(.waitingOutcome))
         outcomes.bytes = 0
         for kind in [RowKind.outcome, .cancelled] {

@@ -1,0 +1,91 @@
+// What a node does with requests that wait in the replicated state, as the node loop of production does it.
+
+import NodeCore
+import Primitives
+import Replication
+import Store
+
+extension Simulation {
+    /// Stands for a write that no client waits for.
+    static var unattended: UInt64 { .max }
+
+    /// The command of a request was applied, or what it waited for has happened.
+    func finish(_ token: UInt64, _ id: RequestID, _ outcome: Outcome, _ node: SimulatedNode) {
+        guard token != Self.unattended else { return }
+        let number = Int(token)
+        if operations[number].returned != nil {
+            // The client is gone: it must not hold anything.
+            node.open.removeAll { $0 == Int32(number) }
+            if let event = abandonment(of: id, node, node.clock.now(time), node.clock.wall(time)) {
+                deliver(.event(event), to: node)
+            }
+            return
+        }
+        if case .coordinated(let told) = outcome, told.isWaiting {
+            node.parked[id] = token
+            return
+        }
+        answer(call: token, .written(outcome), node)
+    }
+
+    /// A request that waited has come to its end.
+    func settle(_ id: RequestID, _ outcome: Outcome, _ node: SimulatedNode) {
+        guard !node.parked.isEmpty, let token = node.parked.removeValue(forKey: id) else { return }
+        finish(token, id, outcome, node)
+    }
+
+    /// A snapshot took the place of the state: what was told meanwhile was not heard here.
+    func lookAgain(_ node: SimulatedNode) {
+        for (id, token) in node.parked.sorted(by: { $0.value < $1.value }) {
+            switch node.core?.replica.keyspace.claimOutcome(of: id) {
+            case .waiting: continue
+            case .granted(let grant): settle(id, .coordinated(.claim(.granted(grant))), node)
+            default:
+                node.parked[id] = nil
+                answer(call: token, .unknown("it waited while the state was replaced"), node)
+            }
+        }
+    }
+
+    /// A client does not wait any more; its node sees the connection closed.
+    func hangUp(_ number: Int) {
+        let operation = operations[number]
+        let node = nodes[operation.node]
+        guard node.isAlive, node.life == operation.life, node.clientCuts == 0,
+            node.parked[operation.requestID] == UInt64(number)
+        else { return }
+        deliver(.gone(operation: Int32(number)), to: node)
+    }
+
+    /// The node loop learns that a client is gone which waited in the state. Answers what to step, if
+    /// anything.
+    func take(
+        gone number: Int, _ node: SimulatedNode, _ own: Instant, _ wall: WallTime
+    ) -> NodeEvent? {
+        let id = operations[number].requestID
+        guard node.parked.removeValue(forKey: id) != nil else { return nil }
+        node.open.removeAll { $0 == Int32(number) }
+        return abandonment(of: id, node, own, wall)
+    }
+
+    /// Gives up what a request waits for or holds; nil if that is nothing.
+    private func abandonment(
+        of id: RequestID, _ node: SimulatedNode, _ own: Instant, _ wall: WallTime
+    ) -> NodeEvent? {
+        guard node.core?.replica.keyspace.coordination.row(of: id) != nil else { return nil }
+        return .write(
+            Write(
+                token: Self.unattended, requestID: node.nextRequestID(wall),
+                operation: .coordinate(.abandon(id)), deadline: own + .seconds(60)))
+    }
+}
+
+extension SimulatedNode {
+    /// The id of the next request that this node takes.
+    func nextRequestID(_ wall: WallTime) -> RequestID {
+        requestCounter += 1
+        return RequestID(
+            high: UInt64(bitPattern: wall.milliseconds) << 16 | UInt64(index),
+            low: UInt64(life) << 40 | requestCounter)
+    }
+}
