@@ -20,6 +20,9 @@ public struct TimerQueue: Sendable {
     /// When what is left of timers is to be recorded; as above.
     private var notes = Agenda<UInt64>()
 
+    /// No timer runs.
+    public init() {}
+
     /// How many timers run.
     var count: Int { running.count }
 
