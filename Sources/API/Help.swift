@@ -227,6 +227,8 @@ enum Help {
             wait=0, the default, is answered at once with 409. A lock is held under a lease of its own, or under
             lease=ID with everything else that is. token grows with each grant: give it to what the lock protects,
             which refuses any that is older. A lock alone does not stop a holder that slept through its lease.
+            Keys and queues look at tokens themselves:
+            curl -X PUT "$P/kv/report?fence=deploy:51" -d done                 or the header Parley-Fence: deploy=51
 
             Elections are the same with a value and priorities, semaphores with permits:
             curl -X POST "$P/elections/scheduler/campaign?candidate=me&value=http://me:80&wait=1h"

@@ -12,6 +12,7 @@ extension NativeAPI {
         let transaction = try TransactionReader.read(asked.request.body, limits: settings.limits)
         let isDryRun = try parameters.flag(.dryRun)
         if transaction.isReadOnly || isDryRun {
+            try refuseFences(asked, "a transaction that changes nothing")
             for name in [Parameter.redirect, .forward] where parameters[name] != nil {
                 throw Problem(.badRequest, "\(name.rawValue) is for writes: this node can answer by itself")
                     .with("parameter", .text(name.rawValue))

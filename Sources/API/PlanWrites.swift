@@ -91,7 +91,7 @@ extension NativeAPI {
         WritePlan(
             change: change, timeout: try timeout(asked.parameters), routing: try routing(asked.parameters),
             traits: asked.traits, target: asked.target, form: form, condition: condition, hold: nil,
-            once: try onceKey(asked))
+            once: try onceKey(asked), fences: try fences(asked))
     }
 
     /// The guard that the headers or parameters ask for, and which of them. Two conditions at once are

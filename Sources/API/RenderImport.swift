@@ -20,6 +20,11 @@ extension NativeAPI {
             for case .failed(let failure) in outcomes.prefix(1) { code = failure }
             return problem(code, traits: plan.traits, context: context)
         }
+        // A token that was lost does not come back: if the first command found it so, nothing was written.
+        if case .outcome(.refused(.fenceStale(let fence, let current)))? = outcomes.first {
+            return problem(
+                Self.problem(fence, current: current), traits: plan.traits, context: context)
+        }
         var report = ImportReport(outcomes: outcomes)
         report.read(plan)
         var json = JSONWriter(capacity: 64 * report.results.count + 128)
@@ -88,6 +93,8 @@ private struct ImportReport {
             }
             applied += 1
             return .applied(revision)
+        case .outcome(.refused(.fenceStale(let fence, let current))):
+            return .failed(.fenceStale, NativeAPI.problem(fence, current: current).detail)
         case .outcome: return .failed(.internal, "the store refused the command; nothing was changed")
         case .failed(let code): return .failed(code, code.entry.cause)
         }

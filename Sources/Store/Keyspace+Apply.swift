@@ -29,19 +29,20 @@ extension Keyspace {
         let before = events.count
         let id = unsafe command.requestID
         let once = unsafe command.once
+        let fences = unsafe command.fences
         let outcome: Outcome
         if once != nil || coordination.outcomes.count > 0 {
             let principal = unsafe once == nil ? "" : String(decoding: command.principal, as: UTF8.self)
             if let known = knownOutcome(of: id, once, principal: principal) {
                 outcome = known
             } else {
-                outcome = unsafe carryOut(command.operation, id: id)
+                outcome = unsafe carryOut(command.operation, behind: fences, id: id)
                 if let once, !outcome.isProvisional {
                     rememberOutcome(outcome, of: id, once, principal: principal)
                 }
             }
         } else {
-            outcome = unsafe carryOut(command.operation, id: id)
+            outcome = unsafe carryOut(command.operation, behind: fences, id: id)
         }
         if id != .none {
             requests.append(
@@ -51,6 +52,13 @@ extension Keyspace {
         }
         freeHistory(added: events.count - before)
         return outcome
+    }
+
+    private mutating func carryOut(
+        _ operation: consuming OperationView, behind fences: [Fence], id: RequestID
+    ) -> Outcome {
+        if let refusal = refusal(of: fences) { return .refused(refusal) }
+        return unsafe carryOut(operation, id: id)
     }
 
     private mutating func carryOut(_ operation: consuming OperationView, id: RequestID) -> Outcome {

@@ -108,6 +108,8 @@ import Testing
             .refused(.coordination(.leaseNotFound("x"))), .refused(.coordination(.leaseExists("x"))),
             .refused(.coordination(.full)), .refused(.malformedCommand), .refused(.cancelled),
             .refused(.keyReused),
+            .refused(.fenceStale(Fence(ClaimName(.election, "e"), token: 4), current: nil)),
+            .refused(.fenceStale(Fence(ClaimName(.lock, "é"), token: 1), current: .max)),
         ]
         for outcome in outcomes {
             var writer = ByteWriter()

@@ -199,6 +199,10 @@ extension Refusal {
         case .malformedCommand: writer.byte(9)
         case .cancelled: writer.byte(10)
         case .keyReused: writer.byte(11)
+        case .fenceStale(let fence, let current):
+            writer.byte(12)
+            fence.encode(into: &writer)
+            writer.optional(current) { $1.varint($0) }
         }
     }
 
@@ -217,6 +221,9 @@ extension Refusal {
         case 9: self = .malformedCommand
         case 10: self = .cancelled
         case 11: self = .keyReused
+        case 12:
+            self = .fenceStale(
+                try Fence(reading: &reader), current: try reader.bool() ? try reader.varint() : nil)
         default: throw .malformed
         }
     }
