@@ -30,6 +30,16 @@ extension Keyspace {
         coordination.keys(claim.holds, limit: 1).first?.lastNumber
     }
 
+    /// What is held under a lease, at most `limit` of it: locks, elections, then semaphores, by their names.
+    public func fences(ofLease id: String, limit: Int) -> [Fence] {
+        let start = RowKey(.leasedHold, id).bytes.count
+        let rows = coordination.keys(RowKey(.leasedHold, id, [RowKind.claimHold.rawValue]), limit: limit)
+        return rows.map { row in
+            let hold = RowKey(bytes: [UInt8](row.bytes.dropFirst(start)))
+            return Fence(ClaimName(of: hold), token: hold.lastNumber)
+        }
+    }
+
     /// The refusal of a command with these fences; nil if all their tokens are current.
     func refusal(of fences: [Fence]) -> Refusal? {
         for fence in fences where !isHeld(fence.claim, token: fence.token) {
