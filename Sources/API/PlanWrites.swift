@@ -22,6 +22,7 @@ extension NativeAPI {
         let returnPrevious = try asked.parameters.flag(.prev)
         let operation: Store.Operation
         if let lease = try leaseChoice(asked.parameters) {
+            try Self.check(leased: key)
             operation = .leasedPut(
                 key: key, value: request.body, guard: condition, returnPrevious: returnPrevious, lease: lease)
         } else {

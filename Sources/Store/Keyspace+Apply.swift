@@ -105,17 +105,17 @@ extension Keyspace {
         if let condition, let refusal = unsafe refusal(of: condition, for: put.key) {
             return .refused(refusal)
         }
-        let id: String?
-        switch lease {
-        case .existing(let name):
-            guard self.lease(name) != nil else { return .refused(.coordination(.leaseNotFound(name))) }
-            guard hasRoom else { return .refused(.coordination(.full)) }
-            id = name
-        case .kept: id = unsafe current.find(Place(put.key)).flatMap { unsafe Row($0).lease }
-        case .own(let milliseconds):
-            guard hasRoom else { return .refused(.coordination(.full)) }
-            id = grantLease(LeaseTerms(timeToLive: milliseconds), isPrivate: true).id
+        switch refusal(of: lease) {
+        case nil: break
+        case .leaseNotFound(let id): return .refused(.coordination(.leaseNotFound(id)))
+        default: return .refused(.coordination(.full))
         }
+        let id = unsafe leaseID(lease, for: put.key)
+        return unsafe self.put(put, under: id, returnPrevious: returnPrevious)
+    }
+
+    /// Writes a value under the lease with this id, which exists, or under none.
+    mutating func put(_ put: PutView, under id: String?, returnPrevious: Bool) -> Outcome {
         revision = revision.next
         var text = id ?? ""
         let written = text.withUTF8 { lease in
