@@ -111,13 +111,16 @@ extension NativeAPI {
             }
         default: break
         }
-        for name in ["parley-fence", "parley-clock"] as [StaticString]
-        where request.field(name) != nil {
+        if request.field("parley-fence") != nil, !route.parameters.contains(.fence) {
+            throw Problem(.badRequest, "\(route.method.name) \(route.pattern) takes no Parley-Fence")
+                .with("header", .text("Parley-Fence"))
+        }
+        if request.field("parley-clock") != nil {
             throw Problem(
                 .notImplemented,
-                "the header \(name) is not supported yet; without it the request would mean less"
+                "the header parley-clock is not supported yet; without it the request would mean less"
             )
-            .with("header", .text(name.description))
+            .with("header", .text("parley-clock"))
         }
         guard route.id != .putKey, route.id != .deleteKey else { return }
         for name in ["if-match", "if-none-match"] as [StaticString] where request.field(name) != nil {
@@ -152,8 +155,8 @@ extension NativeAPI {
         response.setField("Access-Control-Allow-Methods", allow)
         response.setField(
             "Access-Control-Allow-Headers",
-            "authorization,content-type,if-match,if-none-match,idempotency-key,last-event-id,"
-                + "traceparent,tracestate,prefer"
+            "authorization,content-type,if-match,if-none-match,idempotency-key,parley-fence,"
+                + "last-event-id,traceparent,tracestate,prefer"
         )
         response.setField("Access-Control-Max-Age", 600)
         return response

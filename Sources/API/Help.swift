@@ -153,11 +153,14 @@ enum Help {
 
             if      guards, all of which must hold: a key's value, revision, create_revision or version, bare or as
                     {"gt":3} (eq, ne, lt, le, gt, ge); absent or exists; the count of a prefix, or start and end
+                    {"lock":"deploy","token":51}: it is held with that token; so are election and semaphore
+                    {"key":"a","lease":"web1"}, "" for none; {"lease":"web1","exists":true}
             then    what is done if they do: put, get, delete, incr, txn (nested), and for queues enqueue and ack
             else    what is done otherwise; without it the answer is 412 txn_failed with failed_guards
 
-            All guards see the state before. All writes carry one revision and change a key once; a get sees what
-            the operations before it have written. ?dry_run changes nothing and tells what would be.
+            A put takes ttl, lease or keep_lease. All guards see the state before. All writes carry one revision and
+            change a key once; a get sees what the operations before it have written. ?dry_run changes nothing and
+            tells what would be.
 
             """
         ),
@@ -172,7 +175,7 @@ enum Help {
             curl -X PUT "$P/kv/code?ttl=60s" -d 1234              a key with a lease of its own
 
             ttl is from 1s to 24h. The leader measures it, and a lease ends a moment after its time and never
-            before; a change of leaders may prolong it. All keys of leases that end together are deleted at one
+            before; a leader that was restarted may prolong it. All keys of leases that end together are deleted at one
             revision; with on_expire=release they stay instead, under no lease. A write takes a key from its
             lease unless it says keep_lease, lease or ttl.
 
@@ -227,6 +230,8 @@ enum Help {
             wait=0, the default, is answered at once with 409. A lock is held under a lease of its own, or under
             lease=ID with everything else that is. token grows with each grant: give it to what the lock protects,
             which refuses any that is older. A lock alone does not stop a holder that slept through its lease.
+            Keys and queues look at tokens themselves:
+            curl -X PUT "$P/kv/report?fence=deploy:51" -d done                 or the header Parley-Fence: deploy=51
 
             Elections are the same with a value and priorities, semaphores with permits:
             curl -X POST "$P/elections/scheduler/campaign?candidate=me&value=http://me:80&wait=1h"

@@ -13,7 +13,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     case revision, keep, dryRun = "dry_run"
     case maxAge = "max_age", minRevisions = "min_revisions", maxRevisions = "max_revisions"
     case maxBytes = "max_bytes"
-    case redirect, forward
+    case redirect, forward, fence
     // Leases
     case ttl, lease, keepLease = "keep_lease", name, onExpire = "on_expire", lockDelay = "lock_delay"
     case hold, onDisconnect = "on_disconnect"
@@ -36,7 +36,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "fence", "watch", "node", "delivery", "ordering", "scope", "as_of",
+        "watch", "node", "delivery", "ordering", "scope", "as_of",
     ]
 }
 
@@ -47,6 +47,8 @@ extension Parameter {
     static let freshness: [Parameter] = [.consistency, .maxLag, .or, .minRevision, .timeout]
     /// How a write reaches the leader.
     static let routing: [Parameter] = [.timeout, .redirect, .forward, .explain]
+    /// What a write takes that may be fenced.
+    static let fenced: [Parameter] = [.fence] + routing
     /// What a stream of changes carries, and how long.
     static let watching: [Parameter] = [.from, .snapshot, .prev, .only, .keys, .max, .wait, .bookmarks]
     /// Which keys a request is about.

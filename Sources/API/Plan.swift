@@ -119,9 +119,16 @@ public struct WritePlan: Sendable {
     public var hold: HoldPlan?
     /// By what the request is recognised if it comes again.
     public let once: OnceKey?
+    /// The tokens that have to be current.
+    let fences: [Fence]
 
     /// The operation to commit, given the revision that this node has applied.
     public func operation(at revision: Revision) -> Store.Operation {
+        let operation = unfenced(at: revision)
+        return fences.isEmpty ? operation : .fenced(fences, operation)
+    }
+
+    private func unfenced(at revision: Revision) -> Store.Operation {
         switch change {
         case .operation(let operation): return operation
         case .compactKeeping(let count):

@@ -9,7 +9,8 @@ extension NativeAPI {
     func planImport(_ asked: Asked) throws(Problem) -> Plan {
         enum Mode: String { case upsert, create }
         let mode = try asked.parameters.choice(.mode, of: Mode.self, words: "upsert or create")
-        var reader = ImportReader(limits: settings.limits, createOnly: mode == .create)
+        var reader = ImportReader(
+            limits: settings.limits, createOnly: mode == .create, fences: try fences(asked))
         reader.read(asked.request.body)
         if reader.batches.isEmpty {
             guard let first = reader.badLines.first else {
@@ -36,14 +37,16 @@ private struct ImportReader {
     private(set) var badLines: [ImportPlan.BadLine] = []
     private let limits: NativeAPI.Limits
     private let createOnly: Bool
+    private let fences: [Fence]
     private var puts: [BatchPut] = []
     private var lines: [Int] = []
     private var keys: Set<[UInt8]> = []
     private var bytes = 0
 
-    init(limits: NativeAPI.Limits, createOnly: Bool) {
+    init(limits: NativeAPI.Limits, createOnly: Bool, fences: [Fence]) {
         self.limits = limits
         self.createOnly = createOnly
+        self.fences = fences
     }
 
     mutating func read(_ body: [UInt8]) {
@@ -79,7 +82,9 @@ private struct ImportReader {
 
     private mutating func finishBatch() {
         if puts.isEmpty { return }
-        batches.append(.init(operation: .batch(puts, createOnly: createOnly), lines: lines))
+        let operation = Store.Operation.batch(puts, createOnly: createOnly)
+        batches.append(
+            .init(operation: fences.isEmpty ? operation : .fenced(fences, operation), lines: lines))
         puts = []
         lines = []
         keys = []

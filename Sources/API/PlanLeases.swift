@@ -84,6 +84,15 @@ extension NativeAPI {
         return try parameters.flag(.keepLease) ? .kept : nil
     }
 
+    /// Refuses a key that is too long to be under a lease.
+    static func check(leased key: [UInt8]) throws(Problem) {
+        let most = Store.Limits.leasedKeyBytes
+        guard key.count <= most else {
+            throw Problem(
+                .badKey, "a key under a lease has up to \(most) bytes, this one has \(key.count)")
+        }
+    }
+
     /// `ttl`, in milliseconds; nil if it was not given.
     func timeToLive(_ parameters: Parameters) throws(Problem) -> Int64? {
         guard let value = parameters[.ttl] else { return nil }

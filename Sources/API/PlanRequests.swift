@@ -6,8 +6,8 @@ import Store
 
 extension NativeAPI {
     /// The request's idempotency key (draft-ietf-httpapi-idempotency-key-header-07) with a fingerprint of
-    /// method, path, query and body; nil if it has none. For how long the client waits for the answer is no
-    /// part of what it asks for, so a repeat may give it another `timeout`.
+    /// method, path, query, fences and body; nil if it has none. For how long the client waits for the answer
+    /// is no part of what it asks for, so a repeat may give it another `timeout`.
     func onceKey(_ asked: Asked) throws(Problem) -> OnceKey? {
         guard let key = asked.request.field("idempotency-key") else { return nil }
         guard asked.request.fields(named: "idempotency-key").count == 1, OnceKey.isValid(key) else {
@@ -23,6 +23,7 @@ extension NativeAPI {
         for part in [asked.request.path, Array(query), asked.request.body] {
             hash = fnv1a(part, seed: fnv1a(String(part.count).utf8, seed: hash))
         }
+        for fence in asked.request.fields(named: "parley-fence") { hash = fnv1a(fence, seed: hash) }
         return OnceKey(key: String(decoding: key, as: UTF8.self), fingerprint: hash)
     }
 

@@ -12,6 +12,7 @@ extension NativeAPI {
         let transaction = try TransactionReader.read(asked.request.body, limits: settings.limits)
         let isDryRun = try parameters.flag(.dryRun)
         if transaction.isReadOnly || isDryRun {
+            try refuseFences(asked, "a transaction that changes nothing")
             for name in [Parameter.redirect, .forward] where parameters[name] != nil {
                 throw Problem(.badRequest, "\(name.rawValue) is for writes: this node can answer by itself")
                     .with("parameter", .text(name.rawValue))
@@ -31,8 +32,8 @@ extension NativeAPI {
 
 /// Reads `{"if":[guard…],"then":[op…],"else":[op…]}`.
 struct TransactionReader {
-    private var reader: JSONReader
-    private let limits: NativeAPI.Limits
+    var reader: JSONReader
+    let limits: NativeAPI.Limits
 
     /// Reads a whole body.
     static func read(_ json: [UInt8], limits: NativeAPI.Limits) throws(Problem) -> Transaction {
@@ -92,89 +93,6 @@ struct TransactionReader {
         return elements
     }
 
-    // MARK: - Guards
-
-    /// What a guard compares.
-    private enum Subject {
-        case number(String, Transaction.Comparison, UInt64)
-        case value(Transaction.Comparison, [UInt8])
-    }
-
-    private static let guardNames = [
-        "key", "key_b64", "prefix", "start", "end", "value", "value_b64", "revision", "create_revision",
-        "version", "absent", "exists", "count",
-    ]
-
-    private mutating func condition(_ path: String) throws -> Transaction.Condition {
-        var target = Target(path)
-        var subject: Subject?
-        try reader.beginObject()
-        while let name = try reader.nextName() {
-            if try target.take(name, &reader) { continue }
-            guard Self.guardNames.contains(name) else {
-                throw Self.unknown(name, path + ".", Self.guardNames)
-            }
-            guard subject == nil else {
-                throw Self.invalid(path, "compares more than one thing; write a guard for each")
-            }
-            subject = try self.subject(name, "\(path).\(name)")
-        }
-        guard let subject else {
-            throw Self.invalid(path, "compares nothing; it needs one of revision, version, value, absent, …")
-        }
-        if case .number("count", let comparison, let number) = subject {
-            return .count(try target.range(limits), comparison, number)
-        }
-        let key = try target.key(limits)
-        switch subject {
-        case .number("revision", let comparison, let number): return .revision(key: key, comparison, number)
-        case .number("create_revision", let comparison, let number):
-            return .createRevision(key: key, comparison, number)
-        case .number(_, let comparison, let number): return .version(key: key, comparison, number)
-        case .value(let comparison, let value): return .value(key: key, comparison, value)
-        }
-    }
-
-    private mutating func subject(_ name: String, _ path: String) throws -> Subject {
-        switch name {
-        case "absent", "exists":
-            let isAbsent = try reader.bool() == (name == "absent")
-            return .number("version", isAbsent ? .equal : .greater, 0)
-        case "value":
-            let (comparison, value) = try compared(path) { try $0.bytes() }
-            return .value(comparison, value)
-        case "value_b64":
-            let (comparison, value) = try compared(path) { try $0.base64() }
-            return .value(comparison, value)
-        default:
-            let (comparison, number) = try compared(path) { try $0.uint64() }
-            return .number(name, comparison, number)
-        }
-    }
-
-    /// Something bare, which means equality, or `{"gt":…}`.
-    private mutating func compared<Value>(
-        _ path: String, _ read: (inout JSONReader) throws -> Value
-    ) throws -> (Transaction.Comparison, Value) {
-        guard try reader.peek() == .object else { return (.equal, try read(&reader)) }
-        var found: (Transaction.Comparison, Value)?
-        try reader.beginObject()
-        while let name = try reader.nextName() {
-            guard let place = Self.comparators.firstIndex(of: name) else {
-                throw Self.unknown(name, path + ".", Self.comparators)
-            }
-            guard found == nil else {
-                throw Self.invalid(path, "has more than one comparison; write a guard for each")
-            }
-            found = (Transaction.Comparison.allCases[place], try read(&reader))
-        }
-        guard let found else { throw Self.invalid(path, "is an empty comparison") }
-        return found
-    }
-
-    /// In the order of `Transaction.Comparison`.
-    private static let comparators = ["eq", "ne", "lt", "le", "gt", "ge"]
-
     // MARK: - Operations
 
     private static let stepNames = ["put", "get", "delete", "incr", "enqueue", "ack", "txn"]
@@ -204,6 +122,7 @@ struct TransactionReader {
         var target = Target(path)
         var value: [UInt8]?
         var returnsPrevious = false
+        var lease: LeaseChoice?
         try reader.beginObject()
         while let name = try reader.nextName() {
             switch name {
@@ -213,8 +132,13 @@ struct TransactionReader {
                 throw Self.invalid(path, "value and value_b64 exclude each other")
             case "prev": returnsPrevious = try reader.bool()
             case "key", "key_b64": _ = try target.take(name, &reader)
-            default:
-                throw Self.unknown(name, path + ".", ["key", "key_b64", "value", "value_b64", "prev"])
+            case "ttl", "ttl_ms", "lease", "keep_lease":
+                guard let choice = try leaseChoice(name, "\(path).\(name)") else { continue }
+                guard lease == nil else {
+                    throw Self.invalid(path, "ttl, ttl_ms, lease and keep_lease exclude each other")
+                }
+                lease = choice
+            default: throw Self.unknown(name, path + ".", Self.putNames)
             }
         }
         guard let value else { throw Self.invalid(path + ".value", "is missing") }
@@ -223,7 +147,28 @@ struct TransactionReader {
                 .contentTooLarge,
                 "a value has up to \(limits.valueBytes) bytes, that of \(path) has \(value.count)")
         }
-        return .put(key: try target.key(limits), value: value, returnPrevious: returnsPrevious)
+        let key = try target.key(limits)
+        guard let lease else { return .put(key: key, value: value, returnPrevious: returnsPrevious) }
+        try NativeAPI.check(leased: key)
+        return .leasedPut(key: key, value: value, returnPrevious: returnsPrevious, lease: lease)
+    }
+
+    private static let putNames = [
+        "key", "key_b64", "value", "value_b64", "prev", "ttl", "ttl_ms", "lease", "keep_lease",
+    ]
+
+    /// The lease that a key is put under; nil if the member says that there is none.
+    private mutating func leaseChoice(_ name: String, _ path: String) throws -> LeaseChoice? {
+        switch name {
+        case "lease": return .existing(try leaseID(path))
+        case "keep_lease": return try reader.bool() ? .kept : nil
+        case "ttl":
+            guard let span = parseSpan(Array(try reader.string().utf8)),
+                1_000...86_400_000 ~= span.milliseconds
+            else { throw Self.invalid(path, "is from 1s to 24h, as text") }
+            return .own(milliseconds: span.milliseconds)
+        default: return .own(milliseconds: try number(path, 1_000...86_400_000))
+        }
     }
 
     private mutating func get(_ path: String) throws -> Transaction.Step {
@@ -368,17 +313,8 @@ struct TransactionReader {
             .with("errors", .errors([.init(field: field, message: message)]))
     }
 
-    /// Members that the contract knows and this version does not.
-    private static let later: Set<String> = [
-        "lease", "lock", "token", "ttl", "ttl_ms", "keep_lease",
-    ]
-
-    private static func unknown(_ name: String, _ path: String, _ names: [String]) -> Problem {
+    static func unknown(_ name: String, _ path: String, _ names: [String]) -> Problem {
         let shown = readable((path + name).utf8)
-        if later.contains(name) {
-            return Problem(.notImplemented, "the member \(shown) is not supported yet")
-                .with("parameter", .text(shown))
-        }
         let problem = Problem(
             .unknownParameter,
             "there is no \(shown); what may stand there is \(names.joined(separator: ", "))"
@@ -389,7 +325,7 @@ struct TransactionReader {
 }
 
 /// The key or the keys that a guard or an operation is about.
-private struct Target {
+struct Target {
     static let names = ["key", "key_b64", "prefix", "start", "end"]
 
     private let path: String
@@ -401,6 +337,8 @@ private struct Target {
     init(_ path: String) { self.path = path }
 
     var isRange: Bool { prefix != nil || start != nil || end != nil }
+    /// Whether nothing was said.
+    var isEmpty: Bool { key == nil && !isRange }
 
     /// Reads a member if it is one of these.
     mutating func take(_ name: String, _ reader: inout JSONReader) throws -> Bool {

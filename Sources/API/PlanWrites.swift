@@ -22,6 +22,7 @@ extension NativeAPI {
         let returnPrevious = try asked.parameters.flag(.prev)
         let operation: Store.Operation
         if let lease = try leaseChoice(asked.parameters) {
+            try Self.check(leased: key)
             operation = .leasedPut(
                 key: key, value: request.body, guard: condition, returnPrevious: returnPrevious, lease: lease)
         } else {
@@ -91,7 +92,7 @@ extension NativeAPI {
         WritePlan(
             change: change, timeout: try timeout(asked.parameters), routing: try routing(asked.parameters),
             traits: asked.traits, target: asked.target, form: form, condition: condition, hold: nil,
-            once: try onceKey(asked))
+            once: try onceKey(asked), fences: try fences(asked))
     }
 
     /// The guard that the headers or parameters ask for, and which of them. Two conditions at once are

@@ -199,8 +199,9 @@ extension ProblemCode {
             example: "curl $P/txn --json '{\"if\":[{\"key\":\"a\",\"revision\":1}],\"then\":[]}'"),
         entry(
             .fenceStale, "fence_stale", 412, "Fence stale",
-            cause: "The lock is not held with that fencing token any more.",
-            remedy: "Refuse what came with the token. Its sender has to acquire the lock again.",
+            cause:
+                "What the fencing token is of is not held with it any more. A fenced write changed nothing.",
+            remedy: "Stop, or acquire it again: its holder may have gone on from what you last saw.",
             example: "curl '$P/locks/deploy/check?token=1'"),
         entry(
             .contentTooLarge, "content_too_large", 413, "Content too large",

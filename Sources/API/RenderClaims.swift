@@ -252,12 +252,8 @@ extension NativeAPI {
         context: AnswerContext
     ) -> HTTP.Response {
         guard keyspace.isHeld(claim, token: token) else {
-            let holder = keyspace.holders(of: claim, limit: 1).first
-            let state = holder.map { "its holder has token \($0.token)" } ?? "nobody holds it"
-            var problem = Problem(
-                .fenceStale, "lock '\(claim.name)' is not held with token \(token): \(state)"
-            ).with("name", .text(claim.name)).with("token", .number(token))
-            if let holder { problem = problem.with("current_token", .number(holder.token)) }
+            let problem = Self.problem(
+                Fence(claim, token: token), current: keyspace.currentToken(of: claim))
             return self.problem(problem, traits: traits, context: context)
         }
         return json(revision: keyspace.revision, traits: traits, context: context) { json in

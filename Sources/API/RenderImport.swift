@@ -44,11 +44,13 @@ extension NativeAPI {
         return response
     }
 
-    /// Why a command of an import was refused: all but a malformed one have to do with its idempotency key.
+    /// Why a command of an import was refused: all but a malformed one have to do with its idempotency key or
+    /// its fences. A token that was lost does not come back.
     fileprivate static func importProblem(_ refusal: Refusal) -> Problem {
         switch refusal {
         case .keyReused: keyReused
         case .cancelled: cancelled
+        case .fenceStale(let fence, let current): problem(fence, current: current)
         case .coordination(let refusal): problem(refusal)
         default: Problem(.internal, "the store refused the command; nothing was changed")
         }

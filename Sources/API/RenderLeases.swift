@@ -42,9 +42,11 @@ extension NativeAPI {
             return problem(Self.problem(.leaseNotFound(id)), traits: traits, context: context)
         }
         let keys = query.withKeys ? keyspace.keys(ofLease: id, limit: Self.mostKeys + 1) : []
+        let held = keyspace.fences(ofLease: id, limit: Self.mostLocks + 1)
         return json(revision: keyspace.revision, traits: traits, context: context) { json in
             json.beginObject()
             write(lease, left: remaining(lease, context), to: &json)
+            write(held, to: &json)
             if query.withKeys {
                 json.name("keys")
                 json.beginArray()
@@ -63,6 +65,24 @@ extension NativeAPI {
         json.bytesField("key", key)
         json.endObject()
     }
+
+    /// Writes what is held under a lease.
+    private func write(_ held: [Fence], to json: inout JSONWriter) {
+        json.name("locks")
+        json.beginArray()
+        for fence in held.prefix(Self.mostLocks) {
+            json.beginObject()
+            json.field("kind", "\(fence.claim.kind)")
+            json.field("name", fence.claim.name)
+            json.field("token", fence.token)
+            json.endObject()
+        }
+        json.endArray()
+        if held.count > Self.mostLocks { json.field("more_locks", true) }
+    }
+
+    /// The most locks and the like of a lease that an answer shows.
+    private static let mostLocks = 1_000
 
     /// The most keys of a lease that an answer shows.
     private static let mostKeys = 10_000

@@ -32,13 +32,15 @@ extension NativeAPI {
         _ result: TransactionOutcome.Result, of step: Transaction.Step, to json: inout JSONWriter
     ) {
         switch (step, result) {
-        case (.put(let key, _, _), .wrote(.put(let put))):
+        case (.put(let key, _, _), .wrote(.put(let put))),
+            (.leasedPut(let key, _, _, _), .wrote(.put(let put))):
             json.name("put")
             json.beginObject()
             json.bytesField("key", key)
             json.field("revision", put.revision.rawValue)
             json.field("create_revision", put.createRevision.rawValue)
             json.field("version", put.version)
+            if let lease = put.lease { json.field("lease", lease) }
             if let previous = put.previous { write(previous, named: "prev", to: &json) }
             json.endObject()
         case (_, .wrote(.deleted(let count, _, let previous))):
@@ -103,11 +105,34 @@ extension NativeAPI {
                 json.bytesField("start", range.start)
                 if let end = range.end { json.bytesField("end", end) }
             }
+            write(what: condition, found: failure, to: &json)
             if let revision = failure.revision { json.field("actual_revision", revision) }
             if let found = failure.found, let name = condition.actualName { json.field(name, found) }
             json.endObject()
         }
         json.endArray()
+    }
+
+    /// Writes what a guard was about that compares a lease or a token, and what was found in its place.
+    private static func write(
+        what condition: Transaction.Condition, found: FailedCondition, to json: inout JSONWriter
+    ) {
+        switch condition {
+        case .lease:
+            if let lease = found.lease { return json.field("actual_lease", lease) }
+            json.name("actual_lease")
+            json.null()
+        case .leaseExists(let id, let isWanted):
+            json.field("lease", id)
+            json.field("actual_exists", !isWanted)
+        case .held(let fence, _):
+            json.field("\(fence.claim.kind)", fence.claim.name)
+            json.field("token", fence.token)
+            if let token = found.found { return json.field("actual_token", token) }
+            json.name("actual_token")
+            json.null()
+        case .value, .revision, .createRevision, .version, .count: break
+        }
     }
 
     /// The problem that a refused transaction is.
@@ -130,6 +155,8 @@ extension NativeAPI {
             case .overflow: words = "the value would leave the range of 64-bit integers"
             case .queue(let refusal): return Self.problem(refusal).with("field", .text(field))
             case .full: return Self.problem(CoordinationRefusal.full).with("field", .text(field))
+            case .leaseNotFound(let id):
+                return Self.problem(CoordinationRefusal.leaseNotFound(id)).with("field", .text(field))
             }
             return Problem(.invalid, "\(field) can't be carried out: \(words); nothing was changed")
                 .with("errors", .errors([.init(field: field, message: words)]))
@@ -184,7 +211,7 @@ extension Transaction.Condition {
     /// and for the revision, which is told anyhow.
     fileprivate var actualName: String? {
         switch self {
-        case .value, .revision: nil
+        case .value, .revision, .lease, .leaseExists, .held: nil
         case .createRevision: "actual_create_revision"
         case .version: "actual_version"
         case .count: "actual_count"

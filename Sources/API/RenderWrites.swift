@@ -146,6 +146,7 @@ extension NativeAPI {
             }
             return Self.problem(reason, of: transaction)
         case .coordination(let refusal): return Self.problem(refusal)
+        case .fenceStale(let fence, let current): return Self.problem(fence, current: current)
         case .cancelled: return Self.cancelled
         case .keyReused: return Self.keyReused
         case .malformedCommand:
@@ -246,7 +247,7 @@ extension WritePlan {
         switch operation {
         case .put(_, _, let guarded, _), .delete(_, let guarded, _, _), .leasedPut(_, _, let guarded, _, _):
             wanted = guarded
-        case .deleteRange, .increment, .batch, .compact, .transaction, .coordinate: wanted = nil
+        case .deleteRange, .increment, .batch, .compact, .transaction, .coordinate, .fenced: wanted = nil
         }
         switch wanted {
         case .revision(Self.noRevision): return ", \(condition.rawValue) named no revision"
@@ -264,7 +265,7 @@ extension WritePlan {
         case .put(let key, _, _, _), .delete(let key, _, _, _), .increment(let key, _),
             .leasedPut(let key, _, _, _, _):
             return key
-        case .deleteRange, .batch, .compact, .transaction, .coordinate: return nil
+        case .deleteRange, .batch, .compact, .transaction, .coordinate, .fenced: return nil
         }
     }
 }

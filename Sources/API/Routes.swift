@@ -62,21 +62,21 @@ extension RouteEntry {
             Parameter.freshness + [.rev, .at, .meta, .wait, .after, .history, .limit, .cursor, .explain]),
         route(
             .putKey, .put, "/kv/{key...}",
-            [.ifRevision, .ifAbsent, .prev, .ttl, .lease, .keepLease] + Parameter.routing),
-        route(.deleteKey, .delete, "/kv/{key...}", [.ifRevision, .prev, .mustExist] + Parameter.routing),
-        route(.incrementKey, .post, "/kv/{key...}", [.op, .by] + Parameter.routing),
+            [.ifRevision, .ifAbsent, .prev, .ttl, .lease, .keepLease] + Parameter.fenced),
+        route(.deleteKey, .delete, "/kv/{key...}", [.ifRevision, .prev, .mustExist] + Parameter.fenced),
+        route(.incrementKey, .post, "/kv/{key...}", [.op, .by] + Parameter.fenced),
         route(
             .listKeys, .get, "/kv",
             Parameter.range + Parameter.freshness + [
                 .rev, .at, .keys, .count, .delimiter, .limit, .cursor, .sort, .order, .since, .wait, .after,
                 .explain,
             ]),
-        route(.importKeys, .post, "/kv", [.mode] + Parameter.routing),
-        route(.deleteKeys, .delete, "/kv", Parameter.range + [.all] + Parameter.routing),
+        route(.importKeys, .post, "/kv", [.mode] + Parameter.fenced),
+        route(.deleteKeys, .delete, "/kv", Parameter.range + [.all] + Parameter.fenced),
         route(.compact, .post, "/compact", [.revision, .keep] + Parameter.routing),
         route(
             .transact, .post, "/txn",
-            [.dryRun, .consistency, .maxLag, .or, .minRevision] + Parameter.routing),
+            [.dryRun, .consistency, .maxLag, .or, .minRevision] + Parameter.fenced),
         route(
             .compareKeys, .get, "/diff",
             Parameter.range + Parameter.freshness + [.from, .to, .keys, .limit, .cursor, .explain]),
@@ -101,20 +101,20 @@ extension RouteEntry {
 
     private static let queues: [RouteEntry] = [
         route(.listQueues, .get, "/queues", Parameter.freshness + [.limit, .cursor]),
-        route(.putQueue, .put, "/queues/{queue}", Parameter.routing),
+        route(.putQueue, .put, "/queues/{queue}", Parameter.fenced),
         route(
-            .enqueue, .post, "/queues/{queue}", [.priority, .delay, .dedupe, .ttl] + Parameter.routing),
+            .enqueue, .post, "/queues/{queue}", [.priority, .delay, .dedupe, .ttl] + Parameter.fenced),
         route(.getQueue, .get, "/queues/{queue}", Parameter.freshness),
-        route(.deleteQueue, .delete, "/queues/{queue}", Parameter.routing),
+        route(.deleteQueue, .delete, "/queues/{queue}", Parameter.fenced),
         route(
             .receiveMessages, .post, "/queues/{queue}/receive",
-            [.max, .visibility, .wait, .consumer] + Parameter.routing),
-        route(.acknowledgeMessage, .post, "/queues/{queue}/ack", [.receipt] + Parameter.routing),
-        route(.returnMessage, .post, "/queues/{queue}/nack", [.receipt, .delay] + Parameter.routing),
+            [.max, .visibility, .wait, .consumer] + Parameter.fenced),
+        route(.acknowledgeMessage, .post, "/queues/{queue}/ack", [.receipt] + Parameter.fenced),
+        route(.returnMessage, .post, "/queues/{queue}/nack", [.receipt, .delay] + Parameter.fenced),
         route(
-            .extendMessage, .post, "/queues/{queue}/extend", [.receipt, .visibility] + Parameter.routing),
+            .extendMessage, .post, "/queues/{queue}/extend", [.receipt, .visibility] + Parameter.fenced),
         route(.peekQueue, .get, "/queues/{queue}/peek", Parameter.freshness + [.limit]),
-        route(.purgeQueue, .delete, "/queues/{queue}/messages", Parameter.routing),
+        route(.purgeQueue, .delete, "/queues/{queue}/messages", Parameter.fenced),
     ]
 
     private static let barriers: [RouteEntry] = [

@@ -71,14 +71,16 @@ public struct ListPage: Sendable {
 }
 
 extension ClusterClient {
-    /// Stores a value under a key.
+    /// Stores a value under a key. `fences` is a list as the parameter `fence` takes it.
     public mutating func put(
-        _ key: [UInt8], _ value: [UInt8], if condition: Condition? = nil, under lease: KeyLease? = nil
+        _ key: [UInt8], _ value: [UInt8], if condition: Condition? = nil, under lease: KeyLease? = nil,
+        fences: String? = nil
     ) throws(ClientError) -> PutResult {
         let fields = [("Content-Type", "application/octet-stream")] + (condition.map { [$0.field] } ?? [])
         let answer = try succeed(
-            Call("PUT", Call.keyPath(key), query: lease.map { [$0.query] } ?? [], fields: fields, body: value)
-        )
+            Call(
+                "PUT", Call.keyPath(key), query: (lease.map { [$0.query] } ?? []) + Self.query(fences),
+                fields: fields, body: value))
         let json = try answer.json()
         return PutResult(
             revision: Revision(try json.need("revision", in: answer)), created: answer.status == 201,
@@ -114,20 +116,28 @@ extension ClusterClient {
 
     /// Takes a key away and answers how many were there (0 or 1), with the node's answer as it came.
     public mutating func delete(
-        _ key: [UInt8], if condition: Condition? = nil
+        _ key: [UInt8], if condition: Condition? = nil, fences: String? = nil
     ) throws(ClientError) -> (count: UInt64, body: [UInt8]) {
         let answer = try succeed(
-            Call("DELETE", Call.keyPath(key), fields: condition.map { [$0.field] } ?? []))
+            Call(
+                "DELETE", Call.keyPath(key), query: Self.query(fences),
+                fields: condition.map { [$0.field] } ?? []))
         return (try answer.json().need("deleted", in: answer), answer.body)
     }
 
     /// Carries out a transaction in the JSON form of `POST /txn`; the node's answer. Nothing is tried again
     /// that could happen twice.
-    public mutating func transact(_ json: [UInt8], isDryRun: Bool = false) throws(ClientError) -> Answer {
+    public mutating func transact(
+        _ json: [UInt8], isDryRun: Bool = false, fences: String? = nil
+    ) throws(ClientError) -> Answer {
         try succeed(
             Call(
-                "POST", "/txn", query: isDryRun ? [("dry_run", nil)] : [],
+                "POST", "/txn", query: (isDryRun ? [("dry_run", nil)] : []) + Self.query(fences),
                 fields: [("Content-Type", "application/json")], body: json))
+    }
+
+    private static func query(_ fences: String?) -> [(name: String, value: String?)] {
+        fences.map { [("fence", $0)] } ?? []
     }
 
     /// One page of the keys that begin with `prefix`; `cursor` is the page before's ``ListPage/next``.

@@ -3,7 +3,13 @@ import Store
 extension Command {
     /// What the command does, in a few words, for people who look at the log.
     var summary: String {
-        switch operation {
+        operation.summary
+    }
+}
+
+extension Store.Operation {
+    fileprivate var summary: String {
+        switch self {
         case .put(let key, let value, _, _): "put \(text(key)) (\(value.count) bytes)"
         case .delete(let key, _, _, _): "delete \(text(key))"
         case .deleteRange(let range):
@@ -16,6 +22,10 @@ extension Command {
                 + "\(transaction.otherwise?.count ?? 0) operations"
         case .leasedPut(let key, let value, _, _, _): "put \(text(key)) (\(value.count) bytes) under a lease"
         case .coordinate(let command): "\(command)"
+        case .fenced(let fences, let operation):
+            "\(operation.summary), if "
+                + fences.map { "\($0.claim.kind) '\($0.claim.name)' is held with \($0.token)" }
+                .joined(separator: " and ")
         }
     }
 

@@ -3,14 +3,26 @@ import Primitives
 import Store
 
 // The leader decides that a timer of the replicated state has run out, by its monotonic clock, and says so in
-// the log, naming its term. A new leader goes on from what it has seen itself and from what was recorded:
-// so a change of leaders may prolong a timer a little, and never shortens it.
+// the log, naming its term. A new leader goes by the earlier of two deadlines, neither of which is too early:
+//
+// - Its own, measured from when it applied the entry that armed the timer. That was after the entry was
+//   committed, so after the request was sent, and the client can't count on more. Every renewal arms another
+//   timer. After a restart, or when a snapshot was installed, it is measured from then, by what was recorded
+//   in the state by that time, or from anew where the entry is applied again: both are later still.
+// - What was recorded to be left, counted from when the new leader begins. It was no less than what was left
+//   by the deadline of the leader that recorded it, and time has passed since.
+//
+// By induction over leaders no deadline is ever too early, by clocks that run alike; and where they don't, a
+// change of leaders adds no error to that of the fastest clock among them, since each measures a part of the
+// time at most. So there is no margin. And the deadline of a leader that was not restarted since the timer
+// was armed is off by no more than what the entry took to reach it, however many others have led meanwhile.
 
 extension Replica {
     /// Which timers are fired, and when.
     struct Timing: Sendable {
         var queue = TimerQueue()
-        /// The term of this node's leadership in which the timers were prolonged; nil while it may fire none.
+        /// The term of this node's leadership for which it has looked at what was recorded; nil while it may
+        /// fire none.
         var term: Term?
         /// Timers of which a firing is under way.
         var firing: Set<UInt64> = []
@@ -91,8 +103,7 @@ extension Replica {
         timing.nextNotes = now
         var queue = timing.queue
         keyspace.coordination.forEachTimer { number, _, remaining in
-            if isPlanted(.restartEndsTimers) { return }
-            queue.prolong(number, to: now + .milliseconds(Int(remaining)))
+            queue.shorten(number, to: now + .milliseconds(Int(remaining)))
         }
         timing.queue = queue
     }

@@ -3,8 +3,8 @@ public import Primitives
 /// The running timers of the replicated state by this node's monotonic clock.
 ///
 /// Every replica keeps them, so that whoever becomes the leader knows how long each has run here. Since a
-/// timer is armed when its entry is applied, which is never before the leader did so, no queue is ever ahead
-/// of the leader's.
+/// timer is armed when its entry is applied, which is never before the request for it was sent, no queue is
+/// ever ahead of what the client may count on.
 public struct TimerQueue: Sendable {
     private struct Running: Sendable {
         var deadline: Instant
@@ -56,9 +56,9 @@ public struct TimerQueue: Sendable {
         if entryCount > 4 * running.count + 1_024 { rebuild() }
     }
 
-    /// Puts a timer's deadline off, never forward.
-    mutating func prolong(_ number: UInt64, to deadline: Instant) {
-        guard var timer = running[number], deadline > timer.deadline else { return }
+    /// Brings a timer's deadline forward, and never puts it off.
+    mutating func shorten(_ number: UInt64, to deadline: Instant) {
+        guard var timer = running[number], deadline < timer.deadline else { return }
         timer.deadline = deadline
         running[number] = timer
         due.insert(number, at: deadline)
@@ -105,8 +105,8 @@ public struct TimerQueue: Sendable {
         }
     }
 
-    /// After how long it is worth recording what is left of a timer: so much may be added to it by a change
-    /// of leaders. What is renewed in time is recorded once or twice between renewals.
+    /// After how long it is worth recording what is left of a timer: so much may be added to it by a leader
+    /// that was restarted since. What is renewed in time is recorded once or twice between renewals.
     private static func step(of duration: Instant.Span) -> Instant.Span {
         let fifth = Instant.Span.milliseconds(Int(duration.milliseconds / 5))
         return min(max(fifth, .seconds(1)), .seconds(60))

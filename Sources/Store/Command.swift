@@ -12,7 +12,9 @@ public import Primitives
 /// | 25 | sized | principal, UTF-8 |
 /// | then | 1 | operation: 1 put, 2 delete, 3 delete range, 4 increment, 5 batch, 6 compact, 7 transaction,
 /// | | | 8 put under a lease, 9 coordination, |
-/// | | | 10 idempotency key (sized, then 8 bytes) and another operation |
+/// | | | 10 idempotency key (sized, then 8 bytes) and another operation, |
+/// | | | 11 fences (their number, 1 to 16, then of each the kind, name and token of what is held) and another
+/// | | | operation, which is none of 10 and 11 |
 /// | then | | the operation's fields, to the end |
 public struct Command: Sendable, Equatable {
     /// Identifies the client's request.
@@ -62,9 +64,14 @@ public struct Command: Sendable, Equatable {
         let result = unsafe payload.withUnsafeBytes { bytes in
             Result { () throws(CommandError) in
                 let view = try unsafe CommandView(bytes)
-                return unsafe Command(
-                    requestID: view.requestID, time: view.time, operation: view.operation.copied(),
-                    principal: String(decoding: view.principal, as: UTF8.self), once: view.once)
+                let (fences, id, time) = unsafe (view.fences, view.requestID, view.time)
+                let principal = unsafe String(decoding: view.principal, as: UTF8.self)
+                let once = unsafe view.once
+                let operation = unsafe view.operation.copied()
+                return Command(
+                    requestID: id, time: time,
+                    operation: fences.isEmpty ? operation : .fenced(fences, operation),
+                    principal: principal, once: once)
             }
         }
         self = try result.get()
@@ -131,6 +138,8 @@ enum OperationCode: UInt8 {
     case coordinate = 9
     /// An idempotency key and the request's fingerprint; then the operation's own code.
     case once = 10
+    /// Fences; then the code of the operation that they stand before.
+    case fenced = 11
 }
 
 extension Operation {
@@ -145,6 +154,8 @@ extension Operation {
         case .compact: 0
         case .transaction(let transaction): transaction.payloadCount
         case .coordinate: 64
+        case .fenced(let fences, let operation):
+            fences.reduce(operation.payloadCount) { $0 + $1.claim.name.utf8.count + 16 }
         }
     }
 
@@ -191,6 +202,10 @@ extension Operation {
         case .coordinate(let command):
             writer.byte(OperationCode.coordinate.rawValue)
             command.encode(into: &writer)
+        case .fenced(let fences, let operation):
+            writer.byte(OperationCode.fenced.rawValue)
+            writer.fences(fences)
+            operation.encode(into: &writer)
         }
     }
 

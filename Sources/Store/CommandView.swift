@@ -10,6 +10,8 @@ import Primitives
     let principal: UnsafeRawBufferPointer
     let operation: OperationView
     let once: OnceKey?
+    /// The tokens that must be current for the operation to be carried out.
+    let fences: [Fence]
 
     /// Reads all of `payload`, so that nothing of a malformed command is ever carried out.
     init(_ payload: UnsafeRawBufferPointer) throws(CommandError) {
@@ -39,6 +41,11 @@ import Primitives
                 key: String(decoding: key, as: UTF8.self), fingerprint: try reader.fixed())
             number = try unsafe reader.byte()
         }
+        var fences: [Fence] = []
+        if number == OperationCode.fenced.rawValue {
+            fences = try unsafe reader.fences()
+            number = try unsafe reader.byte()
+        }
         guard let code = OperationCode(rawValue: number) else {
             throw CommandError.unknownOperation(number)
         }
@@ -49,6 +56,7 @@ import Primitives
         unsafe self.principal = unsafe principal
         unsafe self.operation = unsafe operation
         unsafe self.once = once
+        unsafe self.fences = fences
     }
 
     /// Whether bytes are UTF-8. Names are ASCII as a rule, which is much cheaper to see.
@@ -104,7 +112,7 @@ import Primitives
             unsafe self = unsafe .compact(Revision(try reader.varint()))
         case .transaction:
             unsafe self = .transaction(try unsafe Transaction(&reader))
-        case .once: throw .malformed
+        case .once, .fenced: throw .malformed
         case .leasedPut:
             let (condition, flags) = try unsafe OperationView.readGuard(&reader, flags: 4)
             let put = try unsafe OperationView.readPut(&reader)

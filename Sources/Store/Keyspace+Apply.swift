@@ -29,20 +29,21 @@ extension Keyspace {
         let before = events.count
         let id = unsafe command.requestID
         let once = unsafe command.once
+        let fences = unsafe command.fences
         let outcome: Outcome
         if once != nil || coordination.outcomes.count > 0 {
             let principal = unsafe once == nil ? "" : String(decoding: command.principal, as: UTF8.self)
             if let known = knownOutcome(of: id, once, principal: principal) {
                 outcome = known
             } else {
-                outcome = unsafe carryOut(command.operation, id: id)
+                outcome = unsafe carryOut(command.operation, behind: fences, id: id)
                 if let once, !outcome.isProvisional {
                     rememberOutcome(outcome, of: id, once, principal: principal)
                 }
                 if coordination.outcomes.waiting > 0 { coordination.settleOutcomes() }
             }
         } else {
-            outcome = unsafe carryOut(command.operation, id: id)
+            outcome = unsafe carryOut(command.operation, behind: fences, id: id)
         }
         if id != .none {
             requests.append(
@@ -52,6 +53,13 @@ extension Keyspace {
         }
         freeHistory(added: events.count - before)
         return outcome
+    }
+
+    private mutating func carryOut(
+        _ operation: consuming OperationView, behind fences: [Fence], id: RequestID
+    ) -> Outcome {
+        if let refusal = refusal(of: fences) { return .refused(refusal) }
+        return unsafe carryOut(operation, id: id)
     }
 
     private mutating func carryOut(_ operation: consuming OperationView, id: RequestID) -> Outcome {
@@ -98,17 +106,17 @@ extension Keyspace {
         if let condition, let refusal = unsafe refusal(of: condition, for: put.key) {
             return .refused(refusal)
         }
-        let id: String?
-        switch lease {
-        case .existing(let name):
-            guard self.lease(name) != nil else { return .refused(.coordination(.leaseNotFound(name))) }
-            guard hasRoom else { return .refused(.coordination(.full)) }
-            id = name
-        case .kept: id = unsafe current.find(Place(put.key)).flatMap { unsafe Row($0).lease }
-        case .own(let milliseconds):
-            guard hasRoom else { return .refused(.coordination(.full)) }
-            id = grantLease(LeaseTerms(timeToLive: milliseconds), isPrivate: true).id
+        switch refusal(of: lease) {
+        case nil: break
+        case .leaseNotFound(let id): return .refused(.coordination(.leaseNotFound(id)))
+        default: return .refused(.coordination(.full))
         }
+        let id = unsafe leaseID(lease, for: put.key)
+        return unsafe self.put(put, under: id, returnPrevious: returnPrevious)
+    }
+
+    /// Writes a value under the lease with this id, which exists, or under none.
+    mutating func put(_ put: PutView, under id: String?, returnPrevious: Bool) -> Outcome {
         revision = revision.next
         var text = id ?? ""
         let written = text.withUTF8 { lease in

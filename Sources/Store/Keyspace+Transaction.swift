@@ -51,8 +51,14 @@ extension Keyspace {
             return .refused(.transaction(.step(at: choice.places[place], refusal)))
         }
         var results = [TransactionOutcome.Result?](repeating: nil, count: choice.steps.count)
-        guard read(choice.steps, into: &results) else { return .refused(.transaction(.tooMuchRead)) }
-        write(choice.steps, into: &results)
+        // Leases are found and made before anything is read, so that reads see the ids that there will be.
+        let before = coordination
+        let steps = settleLeases(of: choice.steps)
+        guard read(steps, into: &results) else {
+            coordination = before
+            return .refused(.transaction(.tooMuchRead))
+        }
+        write(steps, into: &results)
         return .transaction(
             TransactionOutcome(
                 succeeded: succeeded, results: nodes.compactMap { Self.result($0, results) }, failed: failed),
@@ -88,9 +94,19 @@ extension Keyspace {
             if comparison.holds(UInt64(count), number) { return nil }
             return FailedCondition(index: index, found: UInt64(count), revision: nil)
         }
+        switch condition {
+        case .held(let fence, let isWanted):
+            if isHeld(fence.claim, token: fence.token) == isWanted { return nil }
+            return FailedCondition(index: index, found: currentToken(of: fence.claim), revision: nil)
+        case .leaseExists(let id, let isWanted):
+            return (lease(id) != nil) == isWanted
+                ? nil : FailedCondition(index: index, found: nil, revision: nil)
+        default: break
+        }
         var row: Row?
         if let key = condition.key, case .success(let found) = self.row(key) { row = found }
         var found: UInt64?
+        var lease: String?
         let holds: Bool
         switch condition {
         case .value(_, let comparison, let value):
@@ -106,10 +122,16 @@ extension Keyspace {
         case .version(_, let comparison, let number):
             found = row?.version ?? 0
             holds = comparison.holds(found ?? 0, number)
-        case .count: holds = true
+        case .lease(_, let id, let isWanted):
+            lease = row?.lease
+            // Byte by byte: ids that Unicode holds for equal are different leases.
+            holds = (lease ?? "").utf8.elementsEqual(id.utf8) == isWanted
+        case .count, .leaseExists, .held: holds = true
         }
         return holds
-            ? nil : FailedCondition(index: index, found: found, revision: row?.modRevision.rawValue ?? 0)
+            ? nil
+            : FailedCondition(
+                index: index, found: found, revision: row?.modRevision.rawValue ?? 0, lease: lease)
     }
 
     /// The state after some steps.
@@ -125,6 +147,7 @@ extension Keyspace {
     // MARK: - Steps
 
     private func refusal(of step: Transaction.Step) -> StepRefusal? {
+        if case .leasedPut(_, _, _, let lease) = step { return refusal(of: lease) }
         guard case .increment(let key, let by) = step else { return nil }
         switch unsafe key.withUnsafeBytes({ unsafe sum(of: $0, by) }) {
         case .success: return nil
@@ -213,6 +236,14 @@ extension Keyspace {
             }
         case .increment(let key, let by):
             outcome = unsafe key.withUnsafeBytes { unsafe increment($0, by: by) }
+        case .leasedPut(let key, let value, let returnPrevious, let choice):
+            outcome = unsafe key.withUnsafeBytes { key in
+                unsafe value.withUnsafeBytes { value in
+                    let id = unsafe leaseID(choice, for: key)
+                    return unsafe put(
+                        PutView(key: key, value: value), under: id, returnPrevious: returnPrevious)
+                }
+            }
         case .get, .list, .transaction, .enqueue, .acknowledge: preconditionFailure("no write: \(step)")
         }
         if revision > base { isChanged = true }
@@ -238,9 +269,9 @@ extension Transaction.Condition {
     public var key: [UInt8]? {
         switch self {
         case .value(let key, _, _), .revision(let key, _, _), .createRevision(let key, _, _),
-            .version(let key, _, _):
+            .version(let key, _, _), .lease(let key, _, _):
             key
-        case .count: nil
+        case .count, .leaseExists, .held: nil
         }
     }
 }

@@ -44,6 +44,9 @@ public enum Operation: Sendable, Equatable {
     case leasedPut(key: [UInt8], value: [UInt8], guard: Guard?, returnPrevious: Bool, lease: LeaseChoice)
     /// Whatever is not about keys and values.
     case coordinate(CoordinationCommand)
+    /// Another operation, which is refused unless these tokens are current when it is applied: 1 to
+    /// ``Limits/fenceCount``. Not nested.
+    indirect case fenced([Fence], Operation)
 }
 
 /// The lease that a key is put under.
@@ -132,6 +135,8 @@ public enum Refusal: Error, Sendable, Equatable {
     case transaction(TransactionRefusal)
     /// What is not about keys and values can't be carried out.
     case coordination(CoordinationRefusal)
+    /// The token of a fence is not current; `current` is that of the longest holder, nil if there is none.
+    case fenceStale(Fence, current: UInt64?)
     /// The request was cancelled before it came.
     case cancelled
     /// The idempotency key belongs to another request.

@@ -4,9 +4,11 @@ import Primitives
 //
 //   transaction: count of conditions, conditions, count of steps, steps, bool "else", [count of steps, steps]
 //   condition:   kind (1 value, 2 revision, 3 create revision, 4 version, 5 count), comparison,
-//                key or range (as in a deletion of a range), value (sized) or number (varint)
+//                key or range (as in a deletion of a range), value (sized) or number (varint);
+//                kind (6 lease of a key, 7 lease, 8 held), comparison (0 wanted, 1 not wanted),
+//                key and id, id (sized), or fence
 //   step:        kind (1 put, 2 delete, 3 delete range, 4 increment, 5 get, 6 list, 7 transaction,
-//                8 enqueue, 9 acknowledge), fields
+//                8 enqueue, 9 acknowledge, 10 put under a lease), fields
 
 /// What is left of the limits while a transaction is read.
 private struct Budget {
@@ -32,6 +34,7 @@ extension Transaction {
             switch step {
             case .transaction(let nested): if !nested.fits(&budget) { return false }
             case .list(_, let limit): if limit < 1 || limit > Transaction.listCount { return false }
+            case .leasedPut(let key, _, _, _): if key.count > Limits.leasedKeyBytes { return false }
             case .put, .delete, .deleteRange, .increment, .get, .enqueue, .acknowledge: break
             }
         }
@@ -46,6 +49,7 @@ extension Transaction {
         (then + (otherwise ?? [])).reduce(32 * conditions.count) { sum, step in
             switch step {
             case .put(let key, let value, _): sum + key.count + value.count + 16
+            case .leasedPut(let key, let value, _, _): sum + key.count + value.count + 128
             case .transaction(let nested): sum + nested.payloadCount
             case .enqueue(_, let message): sum + message.body.count + 64
             case .delete, .deleteRange, .increment, .get, .list, .acknowledge: sum + 64
@@ -131,6 +135,15 @@ extension Transaction {
                 : .acknowledge(queue: queue, try Receipt(reading: &rest))
             try rest.expectEnd()
             return step
+        case 10:
+            let key = try unsafe reader.key()
+            let value = try unsafe [UInt8](reader.sized(upTo: Limits.valueBytes))
+            let returnPrevious = try unsafe reader.bool()
+            var rest = unsafe ByteReader([UInt8](try reader.sized(upTo: Limits.leaseIDBytes + 16)))
+            let lease = try LeaseChoice(reading: &rest)
+            try rest.expectEnd()
+            guard key.count <= Limits.leasedKeyBytes else { throw .malformed }
+            return .leasedPut(key: key, value: value, returnPrevious: returnPrevious, lease: lease)
         default: throw .malformed
         }
     }
@@ -177,6 +190,14 @@ extension Transaction.Step {
             receipt.encode(into: &rest)
             writer.byte(9)
             writer.sized(rest.bytes)
+        case .leasedPut(let key, let value, let returnPrevious, let lease):
+            writer.byte(10)
+            writer.sized(key)
+            writer.sized(value)
+            writer.bool(returnPrevious)
+            var rest = ByteWriter()
+            lease.encode(into: &rest)
+            writer.sized(rest.bytes)
         }
     }
 }
@@ -201,6 +222,17 @@ extension Transaction.Condition {
             writer.byte(comparison.rawValue)
             writer.range(range)
             writer.varint(number)
+        case .lease(let key, let id, let isWanted):
+            encode(6, key, isWanted ? .equal : .notEqual, into: &writer)
+            writer.string(id)
+        case .leaseExists(let id, let isWanted):
+            writer.byte(7)
+            writer.bool(!isWanted)
+            writer.string(id)
+        case .held(let fence, let isWanted):
+            writer.byte(8)
+            writer.bool(!isWanted)
+            fence.encode(into: &writer)
         }
     }
 
@@ -222,12 +254,32 @@ extension Transaction.Condition {
             self = .count(range, comparison, try unsafe reader.varint())
             return
         }
+        if kind >= 6 {
+            guard comparison == .equal || comparison == .notEqual else { throw .malformed }
+            self = try unsafe Self.coordination(kind, isWanted: comparison == .equal, &reader)
+            return
+        }
         let key = try unsafe reader.key()
         switch kind {
         case 1: self = .value(key: key, comparison, try unsafe [UInt8](reader.sized(upTo: Limits.valueBytes)))
         case 2: self = .revision(key: key, comparison, try unsafe reader.varint())
         case 3: self = .createRevision(key: key, comparison, try unsafe reader.varint())
         case 4: self = .version(key: key, comparison, try unsafe reader.varint())
+        default: throw .malformed
+        }
+    }
+
+    private static func coordination(
+        _ kind: UInt8, isWanted: Bool, _ reader: inout RawReader
+    ) throws(ByteReaderError) -> Self {
+        switch kind {
+        case 6:
+            let key = try unsafe reader.key()
+            return .lease(key: key, try unsafe reader.leaseID(orNone: true), isWanted: isWanted)
+        case 7: return .leaseExists(try unsafe reader.leaseID(orNone: false), isWanted: isWanted)
+        case 8:
+            let claim = try unsafe reader.claimName()
+            return .held(Fence(claim, token: try unsafe reader.varint()), isWanted: isWanted)
         default: throw .malformed
         }
     }
@@ -238,6 +290,15 @@ extension RawReader {
         let key = try unsafe sized(upTo: Limits.keyBytes)
         guard unsafe !key.isEmpty else { throw .malformed }
         return unsafe [UInt8](key)
+    }
+
+    /// A lease's id, or the empty one.
+    fileprivate mutating func leaseID(orNone: Bool) throws(ByteReaderError) -> String {
+        let bytes = try unsafe sized(upTo: Limits.leaseIDBytes)
+        guard let id = unsafe String(validating: bytes, as: UTF8.self),
+            Limits.isLeaseID(id) || orNone && id.isEmpty
+        else { throw .malformed }
+        return id
     }
 
     fileprivate mutating func range() throws(ByteReaderError) -> KeyRange {

@@ -55,6 +55,13 @@ public struct Transaction: Sendable, Equatable {
         case version(key: [UInt8], Comparison, UInt64)
         /// The number of keys in a range does.
         case count(KeyRange, Comparison, UInt64)
+        /// The key is under the lease with this id, or it is not. One that is under none, or that does not
+        /// exist, is under that with the empty id.
+        case lease(key: [UInt8], String, isWanted: Bool)
+        /// There is a lease with this id, or there is none.
+        case leaseExists(String, isWanted: Bool)
+        /// The fence's token is current, or it is not.
+        case held(Fence, isWanted: Bool)
     }
 
     /// Something that is done.
@@ -77,11 +84,15 @@ public struct Transaction: Sendable, Equatable {
         case enqueue(queue: String, NewMessage)
         /// A message was dealt with.
         case acknowledge(queue: String, Receipt)
+        /// Writes a value under a lease. The key has at most ``Limits/leasedKeyBytes`` bytes.
+        case leasedPut(key: [UInt8], value: [UInt8], returnPrevious: Bool, lease: LeaseChoice)
 
         /// The keys that the step writes, nil if it writes none by itself.
         var written: KeyRange? {
             switch self {
-            case .put(let key, _, _), .delete(let key, _), .increment(let key, _): .only(key)
+            case .put(let key, _, _), .delete(let key, _), .increment(let key, _),
+                .leasedPut(let key, _, _, _):
+                .only(key)
             case .deleteRange(let range): range
             case .get, .list, .transaction, .enqueue, .acknowledge: nil
             }
@@ -103,7 +114,7 @@ public struct Transaction: Sendable, Equatable {
         (then + (otherwise ?? [])).allSatisfy { step in
             switch step {
             case .get, .list: true
-            case .put, .delete, .deleteRange, .increment, .enqueue, .acknowledge: false
+            case .put, .delete, .deleteRange, .increment, .enqueue, .acknowledge, .leasedPut: false
             case .transaction(let nested): nested.isReadOnly
             }
         }
@@ -186,16 +197,20 @@ public struct TransactionOutcome: Sendable, Equatable {
 public struct FailedCondition: Sendable, Equatable {
     /// Its place among the conditions of its transaction.
     public let index: Int
-    /// What was found: a revision, version or count; nil for a value.
+    /// What was found: a revision, version or count, or the token with which something is held instead; nil
+    /// for a value or a lease, and for what nobody holds.
     public let found: UInt64?
-    /// The revision of the key's last write, 0 if it does not exist; nil for a count.
+    /// The revision of the key's last write, 0 if it does not exist; nil for what is not about a key.
     public let revision: UInt64?
+    /// The id of the lease that the key is under; nil for another condition, or if it is under none.
+    public let lease: String?
 
     /// Makes the description.
-    public init(index: Int, found: UInt64?, revision: UInt64?) {
+    public init(index: Int, found: UInt64?, revision: UInt64?, lease: String? = nil) {
         self.index = index
         self.found = found
         self.revision = revision
+        self.lease = lease
     }
 }
 
@@ -220,6 +235,8 @@ public enum StepRefusal: Sendable, Equatable {
     case overflow
     /// What is asked of a queue can't be done.
     case queue(QueueRefusal)
-    /// There is no room for more messages in the store.
+    /// There is no room for more messages or leases in the store.
     case full
+    /// There is no lease with this id.
+    case leaseNotFound(String)
 }

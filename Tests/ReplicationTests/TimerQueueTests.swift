@@ -47,14 +47,14 @@ struct TimerQueueTests {
         #expect(queue.nextDue() == .never && queue.count == 0)
     }
 
-    @Test func `prolonging puts a deadline off and never forward`() {
-        var queue = queue([500])
-        queue.prolong(0, to: at(400))
-        #expect(queue.deadline(of: 0) == at(500))
-        queue.prolong(0, to: at(900))
-        #expect(queue.deadline(of: 0) == at(900) && queue.nextDue() == at(900))
-        #expect(queue.takeDue(at: at(899), limit: 9, retryAt: .never).isEmpty)
-        queue.prolong(7, to: at(900))
+    @Test func `shortening brings a deadline forward and never puts it off`() {
+        var queue = queue([900])
+        queue.shorten(0, to: at(1_000))
+        #expect(queue.deadline(of: 0) == at(900))
+        queue.shorten(0, to: at(500))
+        #expect(queue.deadline(of: 0) == at(500) && queue.nextDue() == at(500))
+        #expect(queue.takeDue(at: at(499), limit: 9, retryAt: .never).isEmpty)
+        queue.shorten(7, to: at(400))
         #expect(queue.deadline(of: 7) == nil && queue.count == 1)
     }
 
@@ -104,8 +104,8 @@ struct TimerQueueTests {
                 queue.disarm(chosen)
                 list[chosen] = nil
             case 4:
-                queue.prolong(chosen, to: later)
-                if let old = list[chosen] { list[chosen] = max(old, later) }
+                queue.shorten(chosen, to: later)
+                if let old = list[chosen] { list[chosen] = min(old, later) }
             case 5:
                 _ = queue.takeNotes(at: now, limit: 3)
             default:

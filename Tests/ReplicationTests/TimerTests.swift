@@ -365,16 +365,63 @@ struct ClusterTimerTests {
         }
         #expect(isElected)
         let leader = try #require(fixture.cluster.nodes.first { $0 !== old && $0.replica.timing.term != nil })
-        let deadline = try #require(fixture.deadline(of: "a", on: leader))
-        #expect(deadline > fixture.cluster.now)
-        fixture.cluster.heal()
-        while fixture.cluster.now < deadline + .milliseconds(-10) {
-            fixture.cluster.run(for: .milliseconds(5))
-            for node in fixture.cluster.nodes { #expect(node.replica.keyspace.lease("a") != nil) }
-        }
+        // The new leader, by whose clock the time is over too, ends it; the old one has ended nothing.
         #expect(fixture.awaitEnd(of: "a", upTo: .seconds(5)) != nil)
+        #expect(leader.replica.keyspace.lease("a") == nil && old.replica.keyspace.lease("a") != nil)
+        // Under the new leader there is another one with the same name, which the old firing does not hit.
+        fixture.cluster.post(
+            .write(
+                Write(
+                    token: 900, requestID: RequestID(high: 8, low: 1),
+                    operation: .coordinate(.lease(.grant(LeaseTerms(id: "a", timeToLive: 60_000)))),
+                    deadline: fixture.cluster.now + .seconds(60))),
+            to: leader.id)
         fixture.cluster.run(for: .seconds(1))
+        fixture.cluster.heal()
+        fixture.cluster.run(for: .seconds(2))
+        for node in fixture.cluster.nodes { #expect(node.replica.keyspace.lease("a") != nil) }
         #expect(Set(fixture.cluster.nodes.map(\.replica.keyspace.digest)).count == 1)
+    }
+
+    @Test(arguments: 1...3)
+    func `ten changes of leaders prolong a lease of a minute by no more than a moment, and never shorten it`(
+        seed: UInt64
+    ) throws {
+        let fixture = Fixture(seed: seed)
+        let begin = fixture.cluster.now
+        fixture.grant("a", seconds: 60)
+        let granted = fixture.cluster.now
+        for change in 0..<10 {
+            fixture.cluster.run(for: .milliseconds(3_000 + change * 137))
+            let old = fixture.leader
+            let next = try #require(fixture.cluster.nodes.filter { $0 !== old }.dropFirst(change % 2).first)
+            let isLeader = fixture.cluster.run(upTo: .seconds(5)) {
+                if fixture.cluster.leader === old, old.replica.raft.transferTarget == nil {
+                    fixture.cluster.post(.transferLeadership(to: next.id), to: old.id)
+                }
+                return fixture.cluster.leader === next && next.replica.timing.term != nil
+            }
+            #expect(isLeader)
+            let deadline = try #require(fixture.deadline(of: "a", on: next))
+            #expect(deadline >= begin + .seconds(60), "never too early")
+            #expect(deadline <= granted + .milliseconds(60_300), "change \(change)")
+        }
+        #expect(fixture.cluster.now < begin + .seconds(59))
+        let end = try #require(fixture.awaitEnd(of: "a", upTo: .seconds(30)))
+        #expect(end >= begin + .seconds(60) && end <= granted + .milliseconds(60_500))
+    }
+
+    @Test func `a renewal counts in full under every later leader`() throws {
+        let fixture = Fixture()
+        fixture.grant("a", seconds: 10)
+        fixture.cluster.run(for: .seconds(9))
+        let renewed = fixture.cluster.now
+        fixture.submit(.coordinate(.lease(.renew(id: "a", timeToLive: nil))))
+        fixture.cluster.run(for: .seconds(3))
+        fixture.cluster.crash(fixture.leader.id)
+        fixture.cluster.run(for: .seconds(1))
+        let end = try #require(fixture.awaitEnd(of: "a", upTo: .seconds(30)))
+        #expect(end >= renewed + .seconds(10) && end <= renewed + .milliseconds(10_500))
     }
 
     @Test func `a lease outlives a restart of all nodes by what was recorded, however long they were down`()

@@ -125,6 +125,8 @@ private func describe(_ outcome: Outcome) -> String {
         case .coordination(let reason): return "\(reason)"
         case .cancelled: return "cancelled"
         case .keyReused: return "key reused"
+        case .fenceStale(let fence, let current):
+            return "stale \(fence.token), now \(current.map { "\($0)" } ?? "none")"
         case .malformedCommand: return "malformed"
         }
     }

@@ -71,7 +71,10 @@ import Testing
         let lease = Lease(
             id: "web", terms: LeaseTerms(id: "web", timeToLive: 5000, end: .release, name: "n", meta: "m"),
             timer: 7, grantedRevision: Revision(9), grantedAt: WallTime(milliseconds: 8), isPrivate: true)
-        let failed = [FailedCondition(index: 2, found: 3, revision: nil)]
+        let failed = [
+            FailedCondition(index: 2, found: 3, revision: nil),
+            FailedCondition(index: 0, found: nil, revision: 4, lease: "l-é"),
+        ]
         let record = RequestRecord(
             id: Self.id(7), index: LogIndex(8), term: Term(9), revision: Revision(10), verdict: .future)
         let outcomes: [Outcome] = [
@@ -104,10 +107,13 @@ import Testing
             .refused(.transaction(.conditionsFailed(failed))),
             .refused(.transaction(.overlap(key: [1]))),
             .refused(.transaction(.step(at: [1, 2], .overflow))),
-            .refused(.transaction(.step(at: [], .notAnInteger))), .refused(.transaction(.tooMuchRead)),
+            .refused(.transaction(.step(at: [], .notAnInteger))),
+            .refused(.transaction(.step(at: [0], .leaseNotFound("x")))), .refused(.transaction(.tooMuchRead)),
             .refused(.coordination(.leaseNotFound("x"))), .refused(.coordination(.leaseExists("x"))),
             .refused(.coordination(.full)), .refused(.malformedCommand), .refused(.cancelled),
             .refused(.keyReused),
+            .refused(.fenceStale(Fence(ClaimName(.election, "e"), token: 4), current: nil)),
+            .refused(.fenceStale(Fence(ClaimName(.lock, "é"), token: 1), current: .max)),
         ]
         for outcome in outcomes {
             var writer = ByteWriter()

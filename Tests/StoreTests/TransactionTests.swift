@@ -209,6 +209,7 @@ extension Transaction.Step {
             case .version(_, let comparison, let number): return comparison.holds(item?.version ?? 0, number)
             case .count(let range, let comparison, let number):
                 return comparison.holds(UInt64(items.keys.count { range.contains($0) }), number)
+            case .lease, .leaseExists, .held: preconditionFailure("not drawn: \(condition)")
             }
         }
 
@@ -244,7 +245,7 @@ extension Transaction.Step {
                         $0.lexicographicallyPrecedes($1)
                     }
                     read.append(keys.prefix(limit).map { string($0) }.joined(separator: ","))
-                case .transaction, .enqueue, .acknowledge: break
+                case .transaction, .enqueue, .acknowledge, .leasedPut: break
                 }
             }
             revision = before.revision + (isChanged ? 1 : 0)

@@ -199,6 +199,7 @@ extension TraceText {
         case .leasedPut(let key, let value, let condition, _, let lease):
             "put \(text(key)) = \(text(value)) under \(lease)\(condition.map { " if \($0)" } ?? "")"
         case .coordinate(let command): "\(command)"
+        case .fenced(let fences, let operation): "\(text(operation)) behind \(fences)"
         case .transaction(let transaction): transaction.recorded.words
         }
     }

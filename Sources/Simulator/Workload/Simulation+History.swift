@@ -104,7 +104,7 @@ extension Store.Operation {
         case .batch(let puts, let createOnly):
             .batch(puts.map { HistoryOperation.Put(key: $0.key, value: $0.value) }, createOnly: createOnly)
         case .transaction(let transaction): .transaction(transaction.recorded)
-        case .compact, .leasedPut, .coordinate: preconditionFailure("no part of a history: \(self)")
+        case .compact, .leasedPut, .coordinate, .fenced: preconditionFailure("no part of a history: \(self)")
         }
     }
 }
@@ -148,7 +148,7 @@ extension Refusal {
         case .notAnInteger: .notAnInteger
         case .overflow: .overflow
         case .compacted, .futureRevision, .transaction, .coordination, .cancelled, .keyReused,
-            .malformedCommand:
+            .fenceStale, .malformedCommand:
             preconditionFailure("no client asks for what is refused so: \(self)")
         }
     }

@@ -161,7 +161,8 @@ extension Transaction.Step {
     /// The one key that it writes by itself.
     var writtenKey: [UInt8]? {
         switch self {
-        case .put(let key, _, _), .delete(let key, _), .increment(let key, _): key
+        case .put(let key, _, _), .delete(let key, _), .increment(let key, _), .leasedPut(let key, _, _, _):
+            key
         case .deleteRange, .get, .list, .transaction, .enqueue, .acknowledge: nil
         }
     }

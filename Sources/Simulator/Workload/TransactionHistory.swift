@@ -42,6 +42,7 @@ extension Transaction.Condition {
             .number(key, .version, comparison.recorded, number)
         case .count(let range, let comparison, let number):
             .count(range.recorded, comparison.recorded, number)
+        case .lease, .leaseExists, .held: preconditionFailure("no part of a history: \(self)")
         }
     }
 }
@@ -56,7 +57,7 @@ extension Transaction.Step {
         case .get(let key): .get(key)
         case .list(let range, let limit): .list(range.recorded, limit: limit)
         case .transaction(let nested): .transaction(nested.recorded)
-        case .enqueue, .acknowledge: preconditionFailure("no part of a history: \(self)")
+        case .enqueue, .acknowledge, .leasedPut: preconditionFailure("no part of a history: \(self)")
         }
     }
 }
@@ -74,7 +75,8 @@ extension TransactionRefusal {
         case .conditionsFailed(let failed): .conditions(failed.map(\.recorded))
         case .step(let place, .notAnInteger): .step(at: place, .notAnInteger)
         case .step(let place, .overflow): .step(at: place, .overflow)
-        case .step(_, .queue), .step(_, .full): preconditionFailure("no part of a history: \(self)")
+        case .step(_, .queue), .step(_, .full), .step(_, .leaseNotFound):
+            preconditionFailure("no part of a history: \(self)")
         case .overlap, .tooMuchRead: nil
         }
     }

@@ -165,12 +165,14 @@ extension FailedCondition {
         writer.varint(UInt64(index))
         writer.optional(found) { $1.varint($0) }
         writer.optional(revision) { $1.varint($0) }
+        writer.optional(lease) { $1.string($0) }
     }
 
     init(reading reader: inout ByteReader) throws(ByteReaderError) {
         self.init(
             index: try reader.count(), found: try reader.bool() ? try reader.varint() : nil,
-            revision: try reader.bool() ? try reader.varint() : nil)
+            revision: try reader.bool() ? try reader.varint() : nil,
+            lease: try reader.bool() ? try reader.string() : nil)
     }
 }
 
@@ -199,6 +201,10 @@ extension Refusal {
         case .malformedCommand: writer.byte(9)
         case .cancelled: writer.byte(10)
         case .keyReused: writer.byte(11)
+        case .fenceStale(let fence, let current):
+            writer.byte(12)
+            fence.encode(into: &writer)
+            writer.optional(current) { $1.varint($0) }
         }
     }
 
@@ -217,6 +223,9 @@ extension Refusal {
         case 9: self = .malformedCommand
         case 10: self = .cancelled
         case 11: self = .keyReused
+        case 12:
+            self = .fenceStale(
+                try Fence(reading: &reader), current: try reader.bool() ? try reader.varint() : nil)
         default: throw .malformed
         }
     }
@@ -265,6 +274,9 @@ extension StepRefusal {
             writer.byte(2)
             refusal.encode(into: &writer)
         case .full: writer.byte(3)
+        case .leaseNotFound(let id):
+            writer.byte(4)
+            writer.string(id)
         }
     }
 
@@ -274,6 +286,7 @@ extension StepRefusal {
         case 1: self = .overflow
         case 2: self = .queue(try QueueRefusal(reading: &reader))
         case 3: self = .full
+        case 4: self = .leaseNotFound(try reader.string())
         default: throw .malformed
         }
     }

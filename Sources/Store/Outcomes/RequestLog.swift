@@ -181,7 +181,7 @@ extension Outcome {
 extension Refusal {
     fileprivate var verdict: Verdict {
         switch self {
-        case .preconditionFailed: .conditionFailed
+        case .preconditionFailed, .fenceStale: .conditionFailed
         case .keyNotFound: .notFound
         case .notAnInteger, .overflow: .invalid
         case .compacted: .compacted

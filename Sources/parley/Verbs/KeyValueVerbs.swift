@@ -17,8 +17,9 @@ struct Put: ParsableCommand {
               parley put config/db --if-revision 2 host=db2
               tar c conf | parley put backup/conf - --if-absent
               parley put code --ttl 60s 1234
+              parley put report --fence cron:17 done     only while lock cron is held with token 17
 
-            Exits with 4 if the condition does not hold, and with 5 if the cluster is \
+            Exits with 4 if the condition does not hold or a fence's token is not current, and with 5 if the cluster is \
             unavailable or the outcome is unknown: then the value may or may not have been \
             stored, and it was not tried again.
             """)
@@ -30,6 +31,7 @@ struct Put: ParsableCommand {
     var ifRevision: UInt64?
     @Flag(help: "Only if there is no such key.") var ifAbsent = false
     @OptionGroup(title: "Lease") var lease: KeyLeaseOptions
+    @OptionGroup(title: "Fences") var fences: FenceOptions
     @OptionGroup(title: "Connection") var connection: ClientOptions
 
     /// The most that a value may hold; the servers' own limit is lower.
@@ -51,7 +53,7 @@ struct Put: ParsableCommand {
         let value = try bytes()
         let condition = ifAbsent ? Condition.absent : ifRevision.map { .revision(Revision($0)) }
         let result = try calling { () throws(ClientError) in
-            try client.put(key, value, if: condition, under: lease.choice)
+            try client.put(key, value, if: condition, under: lease.choice, fences: fences.list)
         }
         if connection.json { return printAnswer(result.body) }
         Terminal.line("\(result.created ? "created" : "changed") at revision \(result.revision)")
@@ -133,18 +135,24 @@ extension Consistency: ExpressibleByArgument {}
 struct Delete: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Delete a key.",
-        discussion: "Exits with 3 if there was no such key, and with 4 if the condition does not hold.")
+        discussion: """
+            Exits with 3 if there was no such key, and with 4 if the condition does not hold or a \
+            fence's token is not current.
+            """)
 
     @Argument(help: "The key.") var key: String
     @Option(help: ArgumentHelp("Only if the key was last changed at this revision.", valueName: "revision"))
     var ifRevision: UInt64?
+    @OptionGroup(title: "Fences") var fences: FenceOptions
     @OptionGroup(title: "Connection") var connection: ClientOptions
 
     func run() throws {
         let key = try keyBytes(key)
         var client = try connection.client()
         let condition = ifRevision.map { Condition.revision(Revision($0)) }
-        let result = try calling { () throws(ClientError) in try client.delete(key, if: condition) }
+        let result = try calling { () throws(ClientError) in
+            try client.delete(key, if: condition, fences: fences.list)
+        }
         if connection.json { printAnswer(result.body) }
         guard result.count > 0 else {
             throw CommandFailure(.notFound, "no such key: \(Terminal.printable(key))")

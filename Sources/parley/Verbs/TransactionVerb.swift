@@ -17,12 +17,13 @@ struct TransactionCommand: ParsableCommand {
                            "then":[{"put":{"key":"a","value":"5"}},{"incr":{"key":"b","by":5}}],
                            "else":[{"get":{"key":"a"}}]}'
 
-            Exits with 4 if the guards do not hold and there is no else, and with 5 if the \
-            cluster is unavailable or the outcome is unknown.
+            Exits with 4 if the guards do not hold and there is no else, or a fence's token is \
+            not current, and with 5 if the cluster is unavailable or the outcome is unknown.
             """)
 
     @Argument(help: "The transaction; - for standard input.") var transaction: String
     @Flag(help: "Tell what would be, and change nothing.") var dryRun = false
+    @OptionGroup(title: "Fences") var fences: FenceOptions
     @OptionGroup(title: "Connection") var connection: ClientOptions
 
     /// The most that a request's body may hold.
@@ -31,7 +32,9 @@ struct TransactionCommand: ParsableCommand {
     func run() throws {
         var client = try connection.client()
         let body = try bytes()
-        let answer = try calling { () throws(ClientError) in try client.transact(body, isDryRun: dryRun) }
+        let answer = try calling { () throws(ClientError) in
+            try client.transact(body, isDryRun: dryRun, fences: fences.list)
+        }
         printAnswer(answer.body)
     }
 
