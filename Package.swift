@@ -147,7 +147,7 @@ let package = Package(
             dependencies: [
                 "NodeRuntime", "NodeCore", "API", "Consensus", "HTTP", "HTTPServer", "Platform", "Primitives",
                 "Replication",
-                "Store", "WAL", "Wire",
+                "Store", "WAL", "Watches", "Wire",
             ], swiftSettings: common),
         .testTarget(
             name: "HistoriesTests", dependencies: ["Histories", "JSON", "Primitives"], swiftSettings: common),

@@ -36,6 +36,7 @@ enum Help {
         curl $P/queues/mail -d hello ; curl -i -X POST "$P/queues/mail/receive?wait=20s"   # a queue of messages
         curl -X POST "$P/barriers/start/arrive?member=$HOSTNAME&parties=3&wait=60s"        # wait for each other
         T=$(curl -sf -X POST "$P/locks/cron/acquire?owner=me&ttl=60s" | jq .token)   # a lock and its fencing token
+        curl -N "$P/locks/cron/watch" ; curl -N "$P/elections/scheduler/watch"   # who has it, as that changes
         curl "$P/locks/cron?pretty" ; curl -X POST "$P/locks/cron/release?token=$T"
         curl "$P/kv/config/db?consistency=stale"                  # from this node's copy, without a quorum
         curl $P/cluster?pretty                                    # the cluster
@@ -225,6 +226,7 @@ enum Help {
             curl -X POST "$P/locks/deploy/renew?token=51"                      within the ttl, or it is lost
             curl -X POST "$P/locks/deploy/release?token=51"
             curl "$P/locks/deploy/check?token=51"                              412 fence_stale once it is lost
+            curl -N "$P/locks/deploy/watch"                                    how it stands, and each change
 
             Who asks waits in the order of the log, and nobody overtakes: a reader waits behind a writer that waits.
             wait=0, the default, is answered at once with 409. A lock is held under a lease of its own, or under
@@ -235,7 +237,7 @@ enum Help {
 
             Elections are the same with a value and priorities, semaphores with permits:
             curl -X POST "$P/elections/scheduler/campaign?candidate=me&value=http://me:80&wait=1h"
-            curl $P/elections/scheduler
+            curl $P/elections/scheduler ; curl -N "$P/elections/scheduler/watch"
             curl -X PUT "$P/semaphores/gpu?permits=2" ; curl -X POST "$P/semaphores/gpu/acquire?permits=1&wait=1m"
 
             """

@@ -177,9 +177,9 @@ public struct NativeAPI: Sendable {
         case .resetBarrier: return try planResetBarrier(asked)
         case .deleteBarrier: return try planDeleteBarrier(asked)
         case .listLocks, .getLock, .breakLock, .acquireLock, .renewLock, .releaseLock, .checkLock,
-            .listElections, .getElection, .campaign, .proclaim, .renewLeadership, .resign, .listSemaphores,
-            .getSemaphore, .putSemaphore, .deleteSemaphore, .acquireSemaphore, .renewSemaphore,
-            .releaseSemaphore:
+            .watchLock, .listElections, .getElection, .campaign, .proclaim, .renewLeadership, .resign,
+            .watchElection, .listSemaphores, .getSemaphore, .putSemaphore, .deleteSemaphore,
+            .acquireSemaphore, .renewSemaphore, .releaseSemaphore:
             return try planClaim(route, asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)

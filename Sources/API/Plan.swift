@@ -225,6 +225,8 @@ public struct ReadPlan: Sendable {
         case compaction
         /// Locks, elections or semaphores.
         case claims(ClaimQuery)
+        /// How a lock or an election stands, now and whenever that has changed.
+        case claimWatch(ClaimWatch)
         /// What became of a request, which the client called so.
         case request(RequestName, shown: [UInt8])
         /// Queues, or the next messages of one.
@@ -237,7 +239,7 @@ public struct ReadPlan: Sendable {
             switch self {
             case .leases, .claims: true
             case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch,
-                .difference, .compaction:
+                .claimWatch, .difference, .compaction:
                 false
             }
         }

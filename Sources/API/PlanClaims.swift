@@ -25,6 +25,8 @@ extension NativeAPI {
         case .deleteSemaphore:
             let claim = try claimName(.semaphore, asked)
             return .write(try change(.clear(claim), claim, asked))
+        case .watchLock: return try planClaimWatch(.lock, asked)
+        case .watchElection: return try planClaimWatch(.election, asked)
         case .getLock, .checkLock, .listLocks: return try look(.lock, asked)
         case .getElection, .listElections: return try look(.election, asked)
         default: return try look(.semaphore, asked)
@@ -123,7 +125,7 @@ extension NativeAPI {
                 traits: asked.traits))
     }
 
-    private func claimName(_ kind: ClaimKind, _ asked: Asked) throws(Problem) -> ClaimName {
+    func claimName(_ kind: ClaimKind, _ asked: Asked) throws(Problem) -> ClaimName {
         let name = try asked.name("name of \(kind.article)")
         guard Store.Limits.isName(name) else {
             throw Problem(.badRequest, "the name of \(kind.article) has 1 to \(Store.Limits.nameBytes) bytes")

@@ -46,10 +46,7 @@ extension NativeAPI {
         let format: WatchFormat = wantsEvents(asked.request) ? .events : .lines
         var request = WatchRequest(
             filter: WatchFilter(parts: parts, format: format), start: try start(asked))
-        request.most = try parameters.number(.max, in: 1...1_000_000_000).map { Int($0) }
-        let most = settings.limits.maximumWait
-        request.wait =
-            try parameters.span(.wait, most: most) ?? parameters.preferredWait.map { min($0, most) }
+        (request.most, request.wait) = try streamEnd(parameters)
         if let interval = try parameters.span(.bookmarks, most: .seconds(3600)) {
             guard interval >= .milliseconds(100) else {
                 throw Problem(.badDuration, "bookmarks come every 100 ms at the most")
@@ -83,7 +80,17 @@ extension NativeAPI {
         return from.map { .from($0) } ?? .now
     }
 
-    private func wantsEvents(_ request: HTTP.Request) -> Bool {
+    /// After how many messages, and after what time, a stream ends; nil: never.
+    func streamEnd(_ parameters: Parameters) throws(Problem) -> (most: Int?, wait: Instant.Span?) {
+        let most = settings.limits.maximumWait
+        return (
+            try parameters.number(.max, in: 1...1_000_000_000).map { Int($0) },
+            try parameters.span(.wait, most: most) ?? parameters.preferredWait.map { min($0, most) }
+        )
+    }
+
+    /// Whether a stream is wanted as server-sent events.
+    func wantsEvents(_ request: HTTP.Request) -> Bool {
         guard let accept = request.field("accept"), accept.count > 3 else { return false }
         return String(decoding: accept, as: UTF8.self).lowercased().contains("text/event-stream")
     }

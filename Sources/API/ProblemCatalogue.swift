@@ -249,7 +249,7 @@ extension ProblemCode {
             example: "curl $P/messages/n2 -d hello"),
         entry(
             .tooManyWatchers, "too_many_watchers", 429, "Too many watchers", retry: .safe,
-            cause: "The node serves as many watches as it takes, 20,000 unless set otherwise.",
+            cause: "The node serves as many watches as it takes: 20,000, and 10,000 of locks and elections.",
             remedy: "Watch on another node, or put several ranges into one stream with POST /watch.",
             example: "(20,001 watches)"),
         entry(

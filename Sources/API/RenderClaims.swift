@@ -163,6 +163,23 @@ extension NativeAPI {
 
 // MARK: - Reads
 
+/// How a lock, an election or a semaphore stands at one moment.
+struct ClaimPicture {
+    let claim: ClaimName
+    let state: ClaimState?
+    /// The first of those who hold it.
+    let holders: [ClaimGrant]
+    /// The first of those who wait for it.
+    let queue: [ClaimCandidate]
+
+    init(of claim: ClaimName, in keyspace: borrowing Keyspace, limit: Int) {
+        self.claim = claim
+        state = keyspace.claim(claim)
+        holders = keyspace.holders(of: claim, limit: limit)
+        queue = keyspace.queue(of: claim, limit: limit)
+    }
+}
+
 extension NativeAPI {
     /// The answer to a question about locks, elections or semaphores.
     func render(
@@ -174,43 +191,47 @@ extension NativeAPI {
         if let token = query.token {
             return renderCheck(claim, token, keyspace: keyspace, traits: traits, context: context)
         }
-        let state = keyspace.claim(claim)
-        let holders = keyspace.holders(of: claim, limit: query.limit)
-        let queue = keyspace.queue(of: claim, limit: query.limit)
-        if claim.kind == .semaphore, state == nil {
+        let picture = ClaimPicture(of: claim, in: keyspace, limit: query.limit)
+        if claim.kind == .semaphore, picture.state == nil {
             return problem(claimProblem(.notFound(claim), context), traits: traits, context: context)
         }
-        if claim.kind == .election, holders.isEmpty {
+        if claim.kind == .election, picture.holders.isEmpty {
             let problem = Problem(.noLeaderElected, "election '\(claim.name)' has no leader")
                 .with("name", .text(claim.name))
-                .with("candidates", .number(UInt64(state?.waiterCount ?? 0)))
+                .with("candidates", .number(UInt64(picture.state?.waiterCount ?? 0)))
             return self.problem(problem, traits: traits, context: context)
         }
         return json(revision: keyspace.revision, traits: traits, context: context) { json in
             json.beginObject()
-            json.field("name", claim.name)
-            switch claim.kind {
-            case .lock:
-                json.field("held", !holders.isEmpty)
-                let writer = holders.first { $0.mode == .write }
-                if let writer { write("holder", [writer], context, asOne: true, to: &json) }
-                write("readers", holders.filter { $0.mode == .read }, context, to: &json)
-            case .election: write("leader", holders, context, asOne: true, to: &json)
-            case .semaphore:
-                json.field("permits", state?.permits ?? 0)
-                json.field("held", state?.held ?? 0)
-                json.field("available", state?.available ?? 0)
-                write("holders", holders, context, to: &json)
-            }
-            if claim.kind != .election { json.field("holder_count", state?.holderCount ?? 0) }
-            if let delay = state?.delay {
-                json.field("closed", true)
-                if let left = context.timeLeft?(delay) { json.field("closed_ms", left) }
-            }
-            write(queue, of: claim.kind, to: &json)
-            json.field("queue_length", state?.waiterCount ?? 0)
+            write(picture, context, to: &json)
             json.endObject()
         }
+    }
+
+    /// How a lock, an election or a semaphore stands, as members of an object.
+    func write(_ picture: ClaimPicture, _ context: AnswerContext, to json: inout JSONWriter) {
+        let (claim, state, holders) = (picture.claim, picture.state, picture.holders)
+        json.field("name", claim.name)
+        switch claim.kind {
+        case .lock:
+            json.field("held", !holders.isEmpty)
+            let writer = holders.first { $0.mode == .write }
+            if let writer { write("holder", [writer], context, asOne: true, to: &json) }
+            write("readers", holders.filter { $0.mode == .read }, context, to: &json)
+        case .election: write("leader", holders, context, asOne: true, to: &json)
+        case .semaphore:
+            json.field("permits", state?.permits ?? 0)
+            json.field("held", state?.held ?? 0)
+            json.field("available", state?.available ?? 0)
+            write("holders", holders, context, to: &json)
+        }
+        if claim.kind != .election { json.field("holder_count", state?.holderCount ?? 0) }
+        if let delay = state?.delay {
+            json.field("closed", true)
+            if let left = context.timeLeft?(delay) { json.field("closed_ms", left) }
+        }
+        write(picture.queue, of: claim.kind, to: &json)
+        json.field("queue_length", state?.waiterCount ?? 0)
     }
 
     private func write(
@@ -218,6 +239,7 @@ extension NativeAPI {
         to json: inout JSONWriter
     ) {
         json.name(name)
+        if asOne, holders.isEmpty { return json.null() }
         if !asOne { json.beginArray() }
         for holder in asOne ? holders.prefix(1) : holders[...] {
             json.beginObject()

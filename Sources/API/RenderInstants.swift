@@ -31,6 +31,7 @@ extension NativeAPI {
         case .stream(let head, let lines): return .stream(dated(head), lines)
         case .wait: return .wait
         case .watch(let head, let request): return .watch(head, request)
+        case .claimWatch(let head, let watch): return .claimWatch(head, watch)
         }
     }
 

@@ -14,6 +14,8 @@ public enum ReadAnswer: Sendable {
     case stream(HTTP.Response, RangeLines)
     /// The answer's head; the body comes from the node's watches.
     case watch(HTTP.Response, WatchRequest)
+    /// The answer's head; the body tells how a lock or an election stands, again and again.
+    case claimWatch(HTTP.Response, ClaimWatch)
     /// Nothing has changed yet: ask again when something did, and at the end of the wait with `isFinal`.
     case wait
 }
@@ -57,6 +59,8 @@ extension NativeAPI {
                 query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)
         case .watch(let query):
             return render(query, keyspace: keyspace, traits: plan.traits, context: context)
+        case .claimWatch(let watch):
+            return render(watch, keyspace: keyspace, traits: plan.traits, context: context)
         }
     }
 

@@ -14,19 +14,25 @@ extension NativeAPI {
             let problem = Self.compactedWatch(keyspace.compactRevision, keyspace.revision)
             return .answer(self.problem(problem, traits: traits, context: context))
         }
-        let isEvents = query.request.filter.format == .events
+        let head = streamHead(
+            query.request.filter.format, revision: keyspace.revision, traits: traits, context: context)
+        return traits.flags.contains(.isHead) ? .answer(head) : .watch(head, query.request)
+    }
+
+    /// How a stream begins; with HEAD it is all that there is.
+    func streamHead(
+        _ format: WatchFormat, revision: Revision, traits: RequestTraits, context: AnswerContext
+    ) -> HTTP.Response {
+        let isEvents = format == .events
         var head = HTTP.Response(
             status: 200, contentType: isEvents ? "text/event-stream" : "application/x-ndjson",
             body: isEvents ? Array("retry: 1000\n\n".utf8) : [])
         head.addField("X-Content-Type-Options", "nosniff" as StaticString)
         head.addField("Cache-Control", "no-store" as StaticString)
         head.addField("X-Accel-Buffering", "no" as StaticString)
-        addContext(to: &head, revision: keyspace.revision, traits: traits, context: context)
-        guard !traits.flags.contains(.isHead) else {
-            head.body = []
-            return .answer(head)
-        }
-        return .watch(head, query.request)
+        addContext(to: &head, revision: revision, traits: traits, context: context)
+        if traits.flags.contains(.isHead) { head.body = [] }
+        return head
     }
 
     /// The last piece of a stream whose next changes were compacted away.

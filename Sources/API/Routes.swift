@@ -14,8 +14,8 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listQueues, putQueue, enqueue, getQueue, deleteQueue, receiveMessages, acknowledgeMessage
     case returnMessage, extendMessage, peekQueue, purgeQueue
     case listBarriers, putBarrier, getBarrier, deleteBarrier, arriveAtBarrier, leaveBarrier, resetBarrier
-    case listLocks, getLock, breakLock, acquireLock, renewLock, releaseLock, checkLock
-    case listElections, getElection, campaign, proclaim, renewLeadership, resign
+    case listLocks, getLock, breakLock, acquireLock, renewLock, releaseLock, checkLock, watchLock
+    case listElections, getElection, campaign, proclaim, renewLeadership, resign, watchElection
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
     case releaseSemaphore
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
@@ -147,6 +147,7 @@ extension RouteEntry {
         route(.renewLock, .post, "/locks/{name}/renew", [.token] + Parameter.routing),
         route(.releaseLock, .post, "/locks/{name}/release", [.token] + Parameter.routing),
         route(.checkLock, .get, "/locks/{name}/check", Parameter.freshness + [.token]),
+        route(.watchLock, .get, "/locks/{name}/watch", Parameter.freshness + [.limit, .max, .wait]),
         route(.listElections, .get, "/elections", Parameter.freshness + [.prefix, .limit, .cursor]),
         route(.getElection, .get, "/elections/{name}", Parameter.freshness + [.limit]),
         route(
@@ -155,6 +156,7 @@ extension RouteEntry {
         route(.proclaim, .post, "/elections/{name}/proclaim", [.token, .value] + Parameter.routing),
         route(.renewLeadership, .post, "/elections/{name}/renew", [.token] + Parameter.routing),
         route(.resign, .post, "/elections/{name}/resign", [.token] + Parameter.routing),
+        route(.watchElection, .get, "/elections/{name}/watch", Parameter.freshness + [.limit, .max, .wait]),
         route(.listSemaphores, .get, "/semaphores", Parameter.freshness + [.prefix, .limit, .cursor]),
         route(.getSemaphore, .get, "/semaphores/{name}", Parameter.freshness + [.limit]),
         route(.putSemaphore, .put, "/semaphores/{name}", [.permits] + Parameter.routing),

@@ -81,6 +81,7 @@ extension NodeLoop {
 
     /// The thing with this row changed. A lease that is gone ends the stream that held it.
     mutating func lookAgain(at row: RowKey) {
+        if !claimWatches.isEmpty { claimWatches.note(row) }
         tryAgain(at: row)
         guard !holds.isEmpty else { return }
         for connection in holds.connections(holding: row) {
@@ -90,6 +91,7 @@ extension NodeLoop {
 
     /// The state was replaced by a snapshot: what was told meanwhile was not heard here.
     mutating func lookAgainAtAll() {
+        claimWatches.noteAll()
         for connection in holds.connections {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
         }

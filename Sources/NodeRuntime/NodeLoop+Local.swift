@@ -51,7 +51,7 @@ extension NodeLoop {
                 status.acknowledgedCount = inboxes.remove(upTo: order, alone: !andAllBefore)
             }
         case .metrics(let openMetrics):
-            metrics.note(watches)
+            metrics.note(watches, claimWatches)
             status.metrics = metrics.exposition(
                 openMetrics: openMetrics, status: status, server: server.counters,
                 openConnections: server.openConnections, requests: requests.count, waiters: waiters.count,

@@ -125,6 +125,7 @@ extension NodeLoop {
         if !parked.isEmpty { abandon(connection) }
         if !repeats.isEmpty { _ = repeats.remove(connection) }
         watches.remove(connection.number)
+        claimWatches.remove(connection)
         traced[connection] = nil
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {
             step(.peerRequestGone(PeerRequestID(connection)))

@@ -285,6 +285,7 @@ extension NodeLoop {
         case .answer(let response): answer(connection, response)
         case .stream(let head, let lines): stream(connection, head, lines)
         case .watch(let head, let request): beginWatch(connection, head, request, plan.traits)
+        case .claimWatch(let head, let watch): beginClaimWatch(connection, head, watch, plan.traits)
         case .wait:
             hold(connection, .change(plan), until: start + (plan.wait ?? .zero), plan.traits)
         }
@@ -368,6 +369,7 @@ extension NodeLoop {
             case .answer(let response): answer(connection, response)
             case .stream(let head, let lines): stream(connection, head, lines)
             case .watch(let head, let request): beginWatch(connection, head, request, plan.traits)
+            case .claimWatch(let head, let watch): beginClaimWatch(connection, head, watch, plan.traits)
             }
         case .revision(let wanted, let plan):
             if node.replica.keyspace.revision >= wanted {

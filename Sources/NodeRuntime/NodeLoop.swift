@@ -55,6 +55,8 @@ struct NodeLoop: ~Copyable {
     /// Streams of changes.
     var watches: WatchTable
     var watchEffects: [WatchEffect] = []
+    /// Streams that tell how locks and elections stand.
+    var claimWatches = ClaimWatches()
     var requestIDs: RequestIDs
     /// Requests that were applied and wait in the replicated state.
     var parked = ParkedRequests()
@@ -104,6 +106,7 @@ struct NodeLoop: ~Copyable {
         if !inbound.isEmpty || hasReadyStream { return .zero }
         var deadline = min(node.deadline, server.deadline)
         deadline = min(deadline, waiters.deadline, nextHold, watches.deadline, repeats.deadline)
+        deadline = min(deadline, claimWatches.deadline)
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
     }
@@ -131,6 +134,7 @@ struct NodeLoop: ~Copyable {
         progressDrain()
         progressStreams()
         progressWatches()
+        progressClaimWatches()
         server.flush(at: now, on: poller, into: &inbound)
     }
 
@@ -272,6 +276,7 @@ extension NodeLoop {
         endHolds()
         endRepeats(all: true)
         endWatches()
+        endClaimWatches()
         server.finishConnections(at: now)
     }
 

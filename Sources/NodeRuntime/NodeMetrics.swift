@@ -114,7 +114,9 @@ struct NodeMetrics {
     }
 
     /// Notes how the watches stand.
-    mutating func note(_ table: WatchTable) { watches.set(table, in: &metrics) }
+    mutating func note(_ table: WatchTable, _ claims: ClaimWatches) {
+        watches.set(table, claims, in: &metrics)
+    }
 
     /// A request was understood; no route is one that leads nowhere.
     mutating func began(_ connection: ConnectionID, _ route: RouteID?, _ method: Method, at now: Instant) {

@@ -126,7 +126,7 @@ struct Fixture {
         case .stream(var response, var lines):
             while let part = lines.next(atLeast: 64) { response.body += part }
             return response
-        case .watch(let head, _): return head
+        case .watch(let head, _), .claimWatch(let head, _): return head
         }
     }
 

@@ -101,6 +101,50 @@ for i in 1 2 3; do post "$(url "$i")/barriers/start/arrive?member=w$i&parties=3&
 wait "${PARTY[@]}"
 same "three parties leave a barrier together" "[true,true,true]" "$(jq -c -s 'map(.released)' "$WORK"/arrived-*)"
 
+# Watches of a lock and of an election: how it stands, once or as it changes, on any node and over the death of a leader.
+same "a lock that does not exist" '["ghost",false,0]' "$(get "$a/locks/ghost/watch?max=1" | jq -c '[.name,.held,.queue_length]')"
+same "an election that nobody has won" '["ghost",null]' "$(get "$b/elections/ghost/watch?max=1" | jq -c '[.name,.leader]')"
+same "one line of an election" '["a","x"]' "$(get "$b/elections/chief/watch?max=1" | jq -c '[.leader.candidate,.leader.value]')"
+same "a watch that ends by its time, with a bookmark" '[true,true]' "$(get "$a/locks/ghost/watch?wait=300ms" | jq -c -s '[(.[0] | has("held")),(.[-1] | has("bookmark"))]')"
+same "as events" "event: change" "$(get -H 'Accept: text/event-stream' "$b/locks/ghost/watch?max=1" | grep '^event')"
+l=$(leader)
+f=$(url $((l % 3 + 1))) g=$(url $(((l + 1) % 3 + 1)))
+curl -sN -m 60 "$f/locks/seen/watch" >"$WORK/seen" & SEEN=$!
+curl -sN -m 60 "$g/elections/seen/watch" >"$WORK/elected" & ELECTED=$!
+# states FILTER FILE: what the lines say of it, without repeats
+states() { jq -r "select(has(\"name\")) | $1" "$2" | uniq | xargs; }
+said() { [ "$(states "$1" "$WORK/$2")" = "$3" ]; }
+check "both begin with what there is" until_true said '.held // .leader' seen false
+first=$(post "$g/locks/seen/acquire?owner=one&ttl=60s" | jq .token)
+post "$f/elections/seen/campaign?candidate=e1&value=v1&ttl=60s" >"$WORK/won"
+check "a follower's watch sees who gets it" until_true said '.holder.owner // "none"' seen "none one"
+post "$g/locks/seen/acquire?owner=two&ttl=60s&wait=60s" >"$WORK/two" & TWO=$!
+check "and who waits for it" until_true said '.queue_length' seen "0 1"
+end KILL "$l"
+released() { [ "$(post "$f/locks/seen/release?token=$first&timeout=10s" | jq .released)" != null ]; }
+until_true released
+wait "$TWO" || true
+second=$(jq .token "$WORK/two")
+check "and after the leader was killed, the next one" until_true said '.holder.owner // "none"' seen "none one two"
+post "$g/elections/seen/proclaim?token=$(jq .token "$WORK/won")&value=v2&timeout=10s" >/dev/null
+check "and a leader's new value" until_true said '"\(.leader.candidate)=\(.leader.value)"' elected "null=null e1=v1 e1=v2"
+post "$f/locks/seen/renew?token=$second" >/dev/null
+post "$g/locks/seen/release?token=$second" >/dev/null
+check "and that nobody has it in the end" until_true said '.holder.owner // "none"' seen "none one two none"
+same "tokens grow from line to line" "$first $second" "$(jq -r '.holder.token // empty' "$WORK/seen" | uniq | xargs)"
+same "no line is like the one before" "" "$(jq -c 'select(has("name"))' "$WORK/seen" | uniq -d)"
+start "$l"
+wait_ready
+s=$((l % 3 + 1))
+end TERM "$s"
+wait "$SEEN" && code=0 || code=$?
+same "a node that stops says so" "shutting_down 0" "$(tail -n 1 "$WORK/seen" | jq -r .bye) $code"
+kill "$ELECTED"; wait "$ELECTED" 2>/dev/null || true
+start "$s"
+wait_ready
+l=$(leader)
+a=$(url $((l % 3 + 1))) b=$(url $(((l + 1) % 3 + 1)))
+
 # Messages survive the death of leaders, and every one is handed out; who acknowledges has it alone.
 curl -s -o /dev/null -X PUT "$a/queues/mail" -d '{"visibility_ms":5000}'
 (

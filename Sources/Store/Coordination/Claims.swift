@@ -233,7 +233,8 @@ extension ClaimName {
     /// Names of all kinds are names of rows, told apart by the first letter.
     private var text: String { String(UnicodeScalar(kind.rawValue + 64)) + name }
 
-    var row: RowKey { RowKey(.claim, text) }
+    /// The row that every change of the thing is told of, also of who holds it or waits for it.
+    public var row: RowKey { RowKey(.claim, text) }
     var holds: RowKey { RowKey(.claimHold, text) }
     var queue: RowKey { RowKey(.claimWaiter, text) }
 
