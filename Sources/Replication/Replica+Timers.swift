@@ -86,8 +86,10 @@ extension Replica {
             }
         }
         if timing.nextNotes <= now, timing.queue.nextNote() <= now {
-            timing.nextNotes = now + .seconds(1)
-            let left = timing.queue.takeNotes(at: now, limit: TimerCommand.mostTimers)
+            let left = timing.queue.takeNotes(at: now, limit: limits.timersPerNote)
+            // What is left over comes soon, but not at once: applying it all would hold up everybody else.
+            let isAll = left.count < limits.timersPerNote
+            timing.nextNotes = now + (isAll ? .seconds(1) : limits.notePause)
             let noted = left.map { left in
                 // A part of a millisecond counts as a whole one: what is left never shrinks by being told.
                 TimerCommand.TimeLeft(number: left.number, milliseconds: left.left.milliseconds + 1)

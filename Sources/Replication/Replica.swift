@@ -35,6 +35,11 @@ public struct Replica: Sendable {
         public var readRounds = 4
         /// Timers that are fired by one command.
         public var timersPerFiring = 64
+        /// Of so many timers it is recorded in one entry how much is left.
+        public var timersPerNote = 128
+        /// How long the next such entry waits if there was more to record: all of them together take no more
+        /// than a few percent of the node's time.
+        public var notePause = Instant.Span.milliseconds(25)
         /// After how long a timer is fired again whose firing was not applied.
         public var timerRetry = Instant.Span.seconds(1)
 

@@ -169,6 +169,25 @@ struct LeaderTimerTests {
         #expect(most < 30_000 - 20_000 + 7_100)
     }
 
+    @Test func `what is left of many timers is recorded in small steps with pauses between them`() {
+        var owner = Owner.alone()
+        let events = (0..<1_000).map { owner.lease(UInt64($0), owner.grantCommand("l\($0)", 30)) }
+        owner.turn(events)
+        owner.settle()
+        var notes: [(at: Instant, numbers: [UInt64])] = []
+        for _ in 0..<700 {
+            for left in owner.live(.milliseconds(10)).notes { notes.append((owner.now, left.map(\.number))) }
+        }
+        let limits = owner.replica.limits
+        #expect(notes.allSatisfy { $0.numbers.count <= limits.timersPerNote })
+        #expect(
+            Set(notes.flatMap { $0.numbers }).count == 1_000 && notes.flatMap { $0.numbers }.count == 1_000)
+        for (a, b) in zip(notes, notes.dropFirst()) {
+            #expect(b.at - a.at >= limits.notePause - .milliseconds(10))
+        }
+        #expect(notes.count == 8 && (notes.last?.at ?? .never) - notes[0].at < .milliseconds(400))
+    }
+
     @Test func `what is recorded is never less than what is left`() {
         var owner = Owner.alone()
         owner.grant("a", seconds: 10)
