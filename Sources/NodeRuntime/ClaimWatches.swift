@@ -1,4 +1,4 @@
-// Who watches how a lock or an election stands, and what each of them was told last. A turn is to look only at
+// Who watches how a lock or an election stands, and what each of them was told last. A turn looks only at
 // those whose thing has changed, and a client that does not read costs no more than its connection.
 import API
 import HTTPServer

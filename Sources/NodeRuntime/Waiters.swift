@@ -65,7 +65,7 @@ struct Waiters {
         case .key(let query): byKey[query.key, default: []].append(lastID)
         case .range: ranges.insert(lastID)
         case .history, .transaction, .leases, .request, .queues, .barriers, .watch, .difference, .compaction,
-            .claims:
+            .claims, .claimWatch:
             others.insert(lastID)
         }
     }
