@@ -44,8 +44,8 @@ extension NativeAPI {
             guard let fence = Fence(part, separator: UInt8(ascii: separator)) else {
                 throw Problem(
                     .badRequest,
-                    "\(source.name) takes name\(separator)token of a lock, elections/name\(separator)token or "
-                        + "semaphores/name\(separator)token, with commas between them and names encoded "
+                    "\(source.name) takes name\(separator)token of a lock, elections/name\(separator)token "
+                        + "or semaphores/name\(separator)token, with commas between them and names encoded "
                         + "as in a URL's path, not '\(readable(part))'"
                 ).with(source.kind, .text(source.name))
             }

@@ -19,9 +19,9 @@ struct Put: ParsableCommand {
               parley put code --ttl 60s 1234
               parley put report --fence cron:17 done     only while lock cron is held with token 17
 
-            Exits with 4 if the condition does not hold or a fence's token is not current, and with 5 if the cluster is \
-            unavailable or the outcome is unknown: then the value may or may not have been \
-            stored, and it was not tried again.
+            Exits with 4 if the condition does not hold or a fence's token is not current, and \
+            with 5 if the cluster is unavailable or the outcome is unknown: then the value may or \
+            may not have been stored, and it was not tried again.
             """)
 
     @Argument(help: "The key.") var key: String
