@@ -114,7 +114,8 @@ curl -sN -m 60 "$g/elections/seen/watch" >"$WORK/elected" & ELECTED=$!
 # states FILTER FILE: what the lines say of it, without repeats
 states() { jq -r "select(has(\"name\")) | $1" "$2" | uniq | xargs; }
 said() { [ "$(states "$1" "$WORK/$2")" = "$3" ]; }
-check "both begin with what there is" until_true said '.held // .leader' seen false
+check "a watch of a lock begins with what there is" until_true said .held seen false
+check "and so does that of an election" until_true said .leader elected null
 first=$(post "$g/locks/seen/acquire?owner=one&ttl=60s" | jq .token)
 post "$f/elections/seen/campaign?candidate=e1&value=v1&ttl=60s" >"$WORK/won"
 check "a follower's watch sees who gets it" until_true said '.holder.owner // "none"' seen "none one"
