@@ -5,8 +5,8 @@
 // on it. A test build is made with `-Xswiftc -DPARLEY_PLANTED`.
 
 /// A known bug that a test build can bring back. The letters and numbers are those of a catalogue of bugs
-/// that such services had: E elections, L log, S snapshots, R reads, A applying, D disks, C clients, LK leases
-/// and locks, W watches; Q queues, which it does not have.
+/// that such services had: E elections, L log, S snapshots, R reads, A applying, D disks, C clients, LK
+/// leases and locks, W watches; Q queues, which it does not have.
 public enum PlantedBug: UInt8, CaseIterable, Sendable {
     // MARK: Elections
 

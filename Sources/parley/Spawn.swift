@@ -33,7 +33,8 @@ enum Ending: Equatable {
 /// Starting processes (`posix_spawn`), with no signal blocked.
 enum Spawn {
     /// Starts a program. A name without a slash is looked up in `PATH` if `searchesPath`. In a process group
-    /// of its own a terminal's Ctrl-C does not reach it. Before it runs, `connect` is done to its descriptors.
+    /// of its own a terminal's Ctrl-C does not reach it. Before it runs, `connect` is done to its
+    /// descriptors.
     static func start(
         _ program: String, _ words: [String], environment: [String], searchesPath: Bool = false,
         hasOwnGroup: Bool = true, connect: (inout posix_spawn_file_actions_t) -> Void = { _ in }

@@ -171,7 +171,7 @@ struct InvariantCoordinationTests {
         let scene = try Scene(CancelledIsNeverDone())
         try scene.elect(0, term: 1)
         let opening = Entry(index: LogIndex(1), term: Term(1), kind: .noop, payload: [])
-        let id = RequestID(high: 1, low: 99)
+        let id = RequestID(high: 9 << 16, low: 99)
         let cancel = entry(2, .coordinate(.cancel(.id(id))))
         try scene.commit([opening, cancel], by: 0)
         var applied = try #require(scene.chronicle.store.applied(at: LogIndex(2)))

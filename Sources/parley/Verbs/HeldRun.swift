@@ -1,4 +1,5 @@
-// A command that runs for as long as something is held: a lock, the lead in an election, permits of a semaphore.
+// A command that runs for as long as something is held: a lock, the lead in an election, permits of a
+// semaphore.
 //
 // What is held hangs on a lease of its own, which is renewed by whichever node answers. So it survives the
 // death of any node, and when this program is killed it ends with the lease's time.
@@ -64,7 +65,8 @@ struct HeldRun: ~Copyable {
     private var timeToLive: Instant.Span { options.ttl.span }
     private var interval: Instant.Span { min(.milliseconds(Int(timeToLive.milliseconds / 3)), .seconds(3)) }
 
-    /// Waits for a thing, runs the command and answers its exit code. `query` is what else to ask for it with.
+    /// Waits for a thing, runs the command and answers its exit code. `query` is what else to ask for it
+    /// with.
     static func run(
         _ kind: ClaimKind, _ name: String, query: [(name: String, value: String?)], _ options: HeldRunOptions,
         _ connection: ClientOptions
@@ -192,9 +194,9 @@ struct HeldRun: ~Copyable {
         do throws(ClientError) {
             _ = try client.revoke(lease: lease)
         } catch {
-            let text =
-                "parley: \(name) ends with its lease, at most \(options.ttl.defaultValueDescription) from now: "
-            Terminal.write(text + "\(error)\n", to: STDERR_FILENO)
+            let most = options.ttl.defaultValueDescription
+            let text = "parley: \(name) ends with its lease, at most \(most) from now: \(error)\n"
+            Terminal.write(text, to: STDERR_FILENO)
         }
     }
 

@@ -45,8 +45,8 @@ struct CoordinationGhost: Sendable {
         }
     }
 
-    /// Puts under leases, coordination, and what has an idempotency key: operations 8 to 10 of a command whose
-    /// principal is empty.
+    /// Puts under leases, coordination, and what has an idempotency key: operations 8 to 10 of a command
+    /// whose principal is empty.
     private static func isAbout(_ payload: [UInt8]) -> Bool {
         payload.count > 26 && payload[25] == 0 && (8...10).contains(payload[26])
     }

@@ -2,8 +2,9 @@ import Primitives
 import Store
 
 // Leases, the keys under them, and what is held under them, once more: written from the rules in
-// Coordination.md, over lists instead of rows, and without looking at how the store does it. Numbers of timers
-// and fencing tokens are taken from the store, since they are names; everything that follows from them is not.
+// Coordination.md, over lists instead of rows, and without looking at how the store does it. Numbers of
+// timers and fencing tokens are taken from the store, since they are names; everything that follows from them
+// is not.
 
 /// What leases, locks, elections and semaphores must be.
 struct HoldingModel {

@@ -4,11 +4,11 @@ import Primitives
 import Replication
 import Store
 
-/// What lasts for a while does end. Each node measures every timer of its state, so that whoever comes to lead
-/// can end it; none is put off for longer than it lasts. And when a cluster is whole again, a timer runs out
-/// soon: its duration, by a clock that may be slow by a twentieth, after it was armed or after the last leader
-/// became ready (which may have to begin anew what nobody else has measured), a second for a firing that was
-/// lost, and another one for all that takes its time. Bugs LK6, LK11.
+/// What lasts for a while does end. Each node measures every timer of its state, so that whoever comes to
+/// lead can end it; none is put off for longer than it lasts. And when a cluster is whole again, a timer runs
+/// out soon: its duration, by a clock that may be slow by a twentieth, after it was armed or after the last
+/// leader became ready (which may have to begin anew what nobody else has measured), a second for a firing
+/// that was lost, and another one for all that takes its time. Bugs LK6, LK11.
 final class TimersRunOut: Invariant {
     static let name = "I38"
     static let promise =

@@ -3,16 +3,16 @@ import NodeCore
 import Primitives
 import Store
 
-/// After every committed entry leases, the keys under them, and who holds and waits for what are those that the
-/// rules make of the entries (``HoldingModel``): a firing ends what it names and nothing that was prolonged
-/// meanwhile, what is under a lease ends with it and at once, nobody holds what another has alone, nobody is
-/// overtaken or forgotten, who was given up holds nothing, and every grant has a greater token than all before
-/// it. Bugs LK1 to LK4, LK9, LK12.
+/// After every committed entry leases, the keys under them, and who holds and waits for what are those that
+/// the rules make of the entries (``HoldingModel``): a firing ends what it names and nothing that was
+/// prolonged meanwhile, what is under a lease ends with it and at once, nobody holds what another has alone,
+/// nobody is overtaken or forgotten, who was given up holds nothing, and every grant has a greater token than
+/// all before it. Bugs LK1 to LK4, LK9, LK12.
 final class HoldersByTheRules: Invariant {
     static let name = "I42"
     static let promise =
-        "Leases end when they must and with all that is under them; a lock has one writer or readers, a leader "
-        + "is alone, permits suffice; whoever waits is let in by the order of the log, with growing tokens."
+        "Leases end when they must and with all that is under them; a lock has one writer or readers, a "
+        + "leader is alone, permits suffice; whoever waits is let in by the order of the log, with growing tokens."
     let facts: FactKinds = [.grown]
     private var model = HoldingModel()
     private var lastToken: UInt64 = 0

@@ -3,8 +3,8 @@ import NodeCore
 import Primitives
 import Store
 
-/// Queues hand out each message to one receiver at a time, the oldest first, until it is acknowledged, and lose
-/// none. When a message comes back by itself is the affair of I37.
+/// Queues hand out each message to one receiver at a time, the oldest first, until it is acknowledged, and
+/// lose none. When a message comes back by itself is the affair of I37.
 final class MessagesAreKept: Invariant {
     static let name = "I47"
     static let promise =
@@ -115,7 +115,7 @@ final class MessagesAreKept: Invariant {
         try demand(
             received.attempt == message.attempts + 1
                 || (message.mayBeUncounted && received.attempt == message.attempts),
-            "entry \(index) hands out \(received.id) as attempt \(received.attempt), after \(message.attempts)"
+            "entry \(index) hands out \(received.id), tried \(message.attempts) times, as try \(received.attempt)"
         )
         try demand(
             limit == 0 || limit != message.limit || received.attempt <= limit,

@@ -44,7 +44,8 @@ final class OnceMeansOnce: Invariant {
         _ index: LogIndex
     ) throws(Violation) {
         if outcome == .refused(.cancelled) {
-            // Who cancelled one request may have asked for the same by another one, and that is not cancelled.
+            // Who cancelled one request may have asked for the same by another one, and that is not
+            // cancelled.
             return try demand(
                 cancelled.contains(applied.request) || cancelledKeys.contains(once.key),
                 "entry \(index) under key \(once.key) is refused as cancelled, which nobody did")
@@ -79,7 +80,8 @@ final class OnceMeansOnce: Invariant {
     }
 }
 
-/// Who cancels a request is told what became of it, or that it never will be carried out; and then it never is.
+/// Who cancels a request is told what became of it, or that it never will be carried out; and then it never
+/// is.
 final class CancelledIsNeverDone: Invariant {
     static let name = "I49"
     static let promise = "A request that was cancelled in time is never carried out, before or after."

@@ -1,8 +1,8 @@
 import Primitives
 import Store
 
-/// What a client does with leases, locks, queues and idempotency keys, and what it remembers of them. It draws
-/// from a stream of its own.
+/// What a client does with leases, locks, queues and idempotency keys, and what it remembers of them. It
+/// draws from a stream of its own.
 struct CoordinationClient: Sendable {
     /// A write, with the idempotency key under which it is asked for.
     struct Asked: Sendable {
