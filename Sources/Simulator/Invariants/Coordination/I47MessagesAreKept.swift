@@ -115,7 +115,7 @@ final class MessagesAreKept: Invariant {
         try demand(
             received.attempt == message.attempts + 1
                 || (message.mayBeUncounted && received.attempt == message.attempts),
-            "entry \(index) hands out \(received.id), tried \(message.attempts) times, as try \(received.attempt)"
+            "entry \(index) hands out \(received.id), tried \(message.attempts) times, as \(received.attempt)"
         )
         try demand(
             limit == 0 || limit != message.limit || received.attempt <= limit,
