@@ -22,14 +22,16 @@ final class MessagesAreKept: Invariant {
         /// Whether its receiver may have been taken to have never seen it.
         var mayBeUncounted = false
         var isDelayed: Bool
-        /// The most attempts that its queue allowed when it was handed out last; zero: any number.
-        var limit: UInt32 = 0
+        /// When it was handed out last.
+        var handedOut = LogIndex.zero
     }
 
     /// Those that were neither acknowledged nor dropped, by their ids.
     private var messages: [UInt64: Message] = [:]
     private var acknowledged: Set<UInt64> = []
     private var lastReceipt: UInt64 = 0
+    /// When each queue was given other settings last.
+    private var configured: [String: LogIndex] = [:]
 
     func take(_ fact: Fact, _ chronicle: Chronicle) throws(Violation) {
         guard case .grown(_, let from, let upTo) = fact else { return }
@@ -63,6 +65,7 @@ final class MessagesAreKept: Invariant {
                 messages[id.number] == nil && !acknowledged.contains(id.number),
                 "entry \(index) enqueues a second message \(id)")
             messages[id.number] = Message(queue: queue, body: new.body, isDelayed: new.delay > 0)
+        case (.queue(.configure(let queue, _)), .coordinated): configured[queue] = index
         case (.queue(.receive(let queue, _, _, _)), .coordinated(.queue(.received(let received)))):
             let settings = ghost.queues.first { $0.name == queue }?.settings
             for message in received {
@@ -107,7 +110,7 @@ final class MessagesAreKept: Invariant {
             try demand(
                 received.source == message.queue && message.attempts > 0,
                 "entry \(index) hands out \(received.id) as dead, which was in \(message.queue)")
-            (message.queue, message.attempts, message.limit) = (queue, 0, 0)
+            (message.queue, message.attempts, message.handedOut) = (queue, 0, .zero)
         }
         try demand(
             message.queue == queue,
@@ -118,7 +121,8 @@ final class MessagesAreKept: Invariant {
             "entry \(index) hands out \(received.id), tried \(message.attempts) times, as \(received.attempt)"
         )
         try demand(
-            limit == 0 || limit != message.limit || received.attempt <= limit,
+            limit == 0 || received.attempt <= limit
+                || message.handedOut < configured[queue] ?? .zero,
             "entry \(index) hands out \(received.id) for attempt \(received.attempt) of \(limit)")
         if message.attempts == 0, !message.isDelayed, received.source == nil {
             let older = messages.contains {
@@ -127,7 +131,7 @@ final class MessagesAreKept: Invariant {
             try demand(!older, "entry \(index) hands out \(received.id) before an older message")
         }
         message.attempts = received.attempt
-        (message.receipt, message.request, message.limit) = (receipt, request, limit)
+        (message.receipt, message.request, message.handedOut) = (receipt, request, index)
         message.mayBeUncounted = false
         messages[id] = message
     }

@@ -67,8 +67,8 @@ final class OnceMeansOnce: Invariant {
                 "\(what) is answered with \(told) of \(original), the first one was told \(first.outcome)")
             return
         }
+        if outcome.hasComeToNothing { return }
         switch outcome {
-        case .coordinated(.queue(.received([]))): return
         case .replayed(_, let original):
             throw violation(
                 "entry \(index) under key \(once.key) is answered like \(original), which is none")
@@ -110,7 +110,7 @@ final class CancelledIsNeverDone: Invariant {
                     + "\(applied.outcome.map { "\($0)" } ?? "")")
         }
         if let once = command?.once, applied.ownOutcome != nil,
-            applied.outcome != .coordinated(.queue(.received([])))
+            applied.outcome?.hasComeToNothing == false
         {
             keysDone[once.key] = index
         }
@@ -120,7 +120,8 @@ final class CancelledIsNeverDone: Invariant {
         switch (name, state) {
         case (.id(let id), .never):
             if requests[id] == nil, let done = chronicle.requests[id], done < index,
-                chronicle.store.applied(at: done)?.outcome != .refused(.cancelled)
+                let outcome = chronicle.store.applied(at: done)?.outcome,
+                outcome != .refused(.cancelled), outcome != .refused(.malformedCommand)
             {
                 throw violation("request \(id) is cancelled at \(index) and was carried out at \(done)")
             }
@@ -137,6 +138,16 @@ final class CancelledIsNeverDone: Invariant {
             try demand(keysDone[key] == record.index, "key \(key) is said to stand at \(record.index)")
         case (_, .expired), (_, .unknown):
             throw violation("entry \(index) leaves \(name) as it was: \(state)")
+        }
+    }
+}
+
+extension Outcome {
+    /// Whether nothing was there to be received, so that the same may be asked for again under its key.
+    fileprivate var hasComeToNothing: Bool {
+        switch self {
+        case .coordinated(.queue(.received([]))), .refused(.coordination(.queue(.notFound))): true
+        default: false
         }
     }
 }

@@ -153,6 +153,7 @@ struct CoordinationClient: Sendable {
                 if !random.chance(100_000) { held.removeAll { $0.token == chosen.token } }
                 return .release(chosen.claim, token: chosen.token)
             case 6...8: return .renew(chosen.claim, token: chosen.token)
+            case _ where chosen.claim.kind != .election: return .renew(chosen.claim, token: chosen.token)
             default: return .proclaim(chosen.claim, token: chosen.token, value: name())
             }
         }
