@@ -28,6 +28,8 @@ public final class ChangeStream {
     private let endpoints: [Endpoint]
     private let timeout: Instant.Span
     private let call: Call
+    /// Whether it tells states, of which the present one is always the first.
+    private let isOfStates: Bool
     private var place = 0
     /// The first revision that was not told; nil while the stream has to begin with the present items.
     private var next: UInt64?
@@ -48,6 +50,20 @@ public final class ChangeStream {
         self.timeout = timeout
         call = Call("GET", "/watch", query: query)
         next = revision
+        isOfStates = false
+    }
+
+    /// Follows how a lock or an election stands. When a stream breaks, the next one begins with the state as
+    /// it is then: a state may come twice, others may be left out, and the latest always comes.
+    public init(
+        statesOf kind: ClaimKind, _ name: String, endpoints: [Endpoint], timeout: Instant.Span
+    ) {
+        precondition(!endpoints.isEmpty, "a client needs an endpoint")
+        precondition(kind != .semaphore, "semaphores have no streams")
+        self.endpoints = endpoints
+        self.timeout = timeout
+        call = Call("GET", Call.path(kind.path, name, "/watch"))
+        isOfStates = true
     }
 
     /// Hands over each line, until `body` says false; calls `pause` when all endpoints have failed, before it
@@ -78,8 +94,10 @@ public final class ChangeStream {
     /// One connection.
     private func run(_ body: (Line) -> Bool) throws(ClientError) -> Leg {
         var call = call
-        call.query.append(("wait", Self.part))
-        call.query.append(next.map { ("from", "\($0)") } ?? ("snapshot", nil))
+        if !isOfStates {
+            call.query.append(("wait", Self.part))
+            call.query.append(next.map { ("from", "\($0)") } ?? ("snapshot", nil))
+        }
         var request = HTTPCall("GET", endpoints[place].url + call.target)
         request.timeout = Self.silence
         var (input, refusal): ([UInt8], [UInt8]) = ([], [])

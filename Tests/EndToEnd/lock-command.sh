@@ -54,6 +54,10 @@ check "and leaves the queue" soon queue_is 0
 "$PARLEY_BIN" lock busy -- sh -c 'echo next >next' & WAITER=$!
 soon queue_is 1
 l=$(leader)
+# Two watches that begin at different nodes, one of them with the one that is to die.
+watched() { jq -r '.holder.owner // "-"' "$WORK/watched.$1" | uniq | wc -l; }
+for i in 1 2; do PARLEY_ENDPOINTS=$(url $(((l + i - 2) % 3 + 1))),$PARLEY_ENDPOINTS "$PARLEY_BIN" lock watch busy >"watched.$i" & WATCHERS[i]=$!; done
+for i in 1 2; do check "a watch tells who has it" soon test -s "watched.$i"; done
 end KILL "$l"
 sleep 3
 o=$((l % 3 + 1))
@@ -63,6 +67,15 @@ kill -TERM "$HOLDER"; wait "$HOLDER" 2>/dev/null || true
 check "the waiter has it next" soon test -e next
 ended "$WAITER"
 same "and succeeds" 0 "$CODE"
+last_is_free() { [ "$(tail -n 1 "watched.$1" | jq .held)" = false ]; }
+for i in 1 2; do
+    check "a watch goes on when the leader is dead, up to the last state" soon last_is_free "$i"
+    same "it told of all who had it" 3 "$(watched "$i")"
+    same "and no state twice" "" "$(uniq -d "watched.$i")"
+    kill "${WATCHERS[i]}"; wait "${WATCHERS[i]}" 2>/dev/null || true
+done
+same "one who leads, once" null "$("$PARLEY_BIN" elect watch nobody --max 1 | jq .leader)"
+same "a watch of no states" 2 "$(code "$PARLEY_BIN" lock watch busy --max 0)"
 start "$l"
 wait_ready
 

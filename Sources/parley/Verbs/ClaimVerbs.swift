@@ -26,13 +26,14 @@ struct LockVerb: ParsableCommand {
               parley lock deploy -- ./deploy.sh
               parley lock cron --wait 0s --ttl 1m -- ./job      # not at all, if somebody else does it
               parley lock data --mode read -- ./backup
-              parley lock show deploy
+              parley lock show deploy ; parley lock watch deploy
               T=$(parley lock acquire deploy --json | jq .token); ...; parley lock release deploy --token $T
 
             A lock with the name of one of the subcommands: parley lock run show -- ...
             """,
         subcommands: [
-            Run.self, Acquire.self, Renew.self, Release.self, Check.self, Show.self, Break.self,
+            Run.self, Acquire.self, Renew.self, Release.self, Check.self, Show.self, WatchStates.self,
+            Break.self,
         ], defaultSubcommand: Run.self)
 
     /// Runs a command.
@@ -109,6 +110,18 @@ struct LockVerb: ParsableCommand {
         }
     }
 
+    /// Follows a lock.
+    struct WatchStates: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "watch", abstract: "Show a lock, now and after each change, one line each.",
+            discussion: watchDiscussion)
+        @Argument(help: "The lock.") var name: String
+        @Option(help: ArgumentHelp("End after so many states.", valueName: "number")) var max: Int?
+        @OptionGroup(title: "Connection") var connection: ClientOptions
+        func validate() throws { try checkStates(max) }
+        func run() throws { try followStates(.lock, name, max, connection) }
+    }
+
     /// Takes a lock away.
     struct Break: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -130,7 +143,9 @@ struct ElectVerb: ParsableCommand {
 
             An election with the name of one of the subcommands: parley elect run show -- ...
             """,
-        subcommands: [Run.self, Campaign.self, Proclaim.self, Renew.self, Resign.self, Show.self],
+        subcommands: [
+            Run.self, Campaign.self, Proclaim.self, Renew.self, Resign.self, Show.self, WatchStates.self,
+        ],
         defaultSubcommand: Run.self)
 
     /// Runs a command.
@@ -202,6 +217,18 @@ struct ElectVerb: ParsableCommand {
         func run() throws {
             try show(Call("GET", name.map { Call.path("/elections", $0) } ?? "/elections"), connection)
         }
+    }
+
+    /// Follows an election.
+    struct WatchStates: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "watch", abstract: "Show who leads, now and after each change, one line each.",
+            discussion: watchDiscussion)
+        @Argument(help: "The election.") var name: String
+        @Option(help: ArgumentHelp("End after so many states.", valueName: "number")) var max: Int?
+        @OptionGroup(title: "Connection") var connection: ClientOptions
+        func validate() throws { try checkStates(max) }
+        func run() throws { try followStates(.election, name, max, connection) }
     }
 }
 
