@@ -12,8 +12,8 @@ final class HoldersByTheRules: Invariant {
     static let name = "I42"
     static let promise =
         "Leases end when they must and with all that is under them; a lock has one writer or readers, a "
-        + "leader is alone, permits suffice; whoever waits is let in by the order of the log, with tokens that "
-        + "grow."
+        + "leader is alone, permits suffice; whoever waits is let in by the order of the log, with "
+        + "growing tokens."
     let facts: FactKinds = [.grown]
     private var model = HoldingModel()
     private var lastToken: UInt64 = 0

@@ -121,7 +121,7 @@ final class MessagesAreKept: Invariant {
             "entry \(index) hands out \(received.id), tried \(message.attempts) times, as \(received.attempt)"
         )
         try demand(
-            limit == 0 || received.attempt <= limit
+            limit == 0 || received.attempt <= limit || message.mayBeUncounted
                 || message.handedOut < configured[queue] ?? .zero,
             "entry \(index) hands out \(received.id) for attempt \(received.attempt) of \(limit)")
         if message.attempts == 0, !message.isDelayed, received.source == nil {
