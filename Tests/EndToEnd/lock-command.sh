@@ -110,6 +110,7 @@ wait_ready
 
 # The others of the kind, and what can be asked and done.
 same "leading" "boss x" "$("$PARLEY_BIN" elect chief --candidate boss --value x -- sh -c 'curl -s "'"$(url 1)"'/elections/$PARLEY_ELECTION" | jq -r "\"\(.leader.candidate) \(.leader.value)\""')"
+same "its writes carry its token" 201 "$("$PARLEY_BIN" elect "a chief" -- sh -c 'curl -s -o /dev/null -w "%{http_code}" -X PUT -H "Parley-Fence: $PARLEY_FENCE" -d 1 "'"$(url 2)"'/kv/led"')"
 check "a semaphore" "$PARLEY_BIN" semaphore set gpu --permits 2
 same "its permits" 1 "$("$PARLEY_BIN" semaphore gpu -- sh -c 'curl -s "'"$(url 2)"'/semaphores/gpu" | jq .available')"
 T=$("$PARLEY_BIN" lock acquire plain --ttl 1m)

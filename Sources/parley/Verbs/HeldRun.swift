@@ -62,6 +62,16 @@ struct HeldRun: ~Copyable {
         }
     }
 
+    /// What it is held with, as a `Parley-Fence` header has it.
+    private func fence(_ token: UInt64) -> String {
+        let encoded = percentEncoded(Array(name.utf8))
+        return switch kind {
+        case .lock: "\(encoded)=\(token)"
+        case .election: "elections/\(encoded)=\(token)"
+        case .semaphore: "semaphores/\(encoded)=\(token)"
+        }
+    }
+
     private var timeToLive: Instant.Span { options.ttl.span }
     private var interval: Instant.Span { min(.milliseconds(Int(timeToLive.milliseconds / 3)), .seconds(3)) }
 
@@ -211,7 +221,7 @@ struct HeldRun: ~Copyable {
         // On a terminal it stays in the group that the terminal's keys reach, together with this program.
         let isOnTerminal = isatty(STDIN_FILENO) == 1
         let environment = Spawn.environment(with: [
-            (variable, name), ("PARLEY_TOKEN", "\(token)"), ("PARLEY_FENCE", "\(name)=\(token)"),
+            (variable, name), ("PARLEY_TOKEN", "\(token)"), ("PARLEY_FENCE", fence(token)),
         ])
         let process: pid_t
         do throws(SystemError) {
