@@ -30,7 +30,6 @@ extension Mark {
         .claimPermitsShared: "semaphore held by two",
         .waitersInSnapshot: "snapshot of the leader with somebody who waits in it",
         .waitersAfterStart: "start from a state in which somebody waits",
-        .waiterToldByInstall: "request that waited, and came to its end in what a snapshot brought",
         .messageRedelivered: "message handed out again",
         .messageRedeliveredLaterTerm: "message handed out again in a later term",
         .messageDied: "message handed out from the queue of the dead",
@@ -49,7 +48,7 @@ extension Mark {
 
 /// Marks about leases, locks, queues and what comes of requests.
 final class CoordinationMarks: FactListener {
-    let facts: FactKinds = [.grown, .elected, .checkpoints, .started, .client, .returned]
+    let facts: FactKinds = [.grown, .elected, .checkpoints, .started]
     private let book: MarkBook
     private var lastElected = Term.zero
     /// In which term each lease was renewed last.
@@ -60,7 +59,6 @@ final class CoordinationMarks: FactListener {
     private var done: [RequestID: Term] = [:]
     private var leases: [Lease] = []
     private var claims: [CoordinationGhost.Claim] = []
-    private var installed: [Int: LogIndex] = [:]
     /// How many keys were under leases after the entry before.
     private var leasedKeys = 0
 
@@ -81,18 +79,8 @@ final class CoordinationMarks: FactListener {
         case .started(let node):
             guard let keyspace = chronicle.source?.keyspace(of: node) else { return }
             book.hit(.waitersAfterStart, if: Self.hasWaiters(keyspace))
-            installed[node] = nil
-        case .client(let node, .replaced): installed[node] = chronicle.nodes[node].now.applied
-        case .returned(let operation): returned(operation, chronicle)
         default: break
         }
-    }
-
-    private func returned(_ operation: OperationRecord, _ chronicle: Chronicle) {
-        guard let end = chronicle.store.settled[operation.requestID],
-            let index = installed[operation.node], end.index <= index
-        else { return }
-        book.hit(.waiterToldByInstall)
     }
 
     private static func hasWaiters(_ keyspace: Keyspace) -> Bool {

@@ -202,7 +202,6 @@ public enum Mark: Int, CaseIterable, Sendable {
     case claimPermitsShared
     case waitersInSnapshot
     case waitersAfterStart
-    case waiterToldByInstall
     case messageRedelivered
     case messageRedeliveredLaterTerm
     case messageDied
