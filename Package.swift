@@ -32,6 +32,10 @@ let package = Package(
         .target(name: "CMemory"),
 
         // Protocols: values that are told what happened and say what to do
+        .target(name: "Clocks", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "Links", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "Gossip", dependencies: ["Primitives"], swiftSettings: pure),
+        .target(name: "Faults", dependencies: ["Primitives"], swiftSettings: pure),
         .target(name: "JSON", dependencies: ["Primitives"], swiftSettings: pure),
         .target(name: "HTTP", dependencies: ["Primitives"], swiftSettings: pure),
         .target(name: "Consensus", dependencies: ["Primitives"], swiftSettings: pure),
@@ -81,13 +85,16 @@ let package = Package(
             dependencies: [
                 "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication",
                 "NodeCore", "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API", "Watches",
+                "Clocks", "Links", "Gossip", "Faults",
             ], swiftSettings: common),
 
         // Faces
         .target(name: "COpenAPI"),
         .target(
             name: "API",
-            dependencies: ["Primitives", "JSON", "HTTP", "Store", "Watches", "COpenAPI"],
+            dependencies: [
+                "Primitives", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Store", "Watches", "COpenAPI",
+            ],
             swiftSettings: pure),
         .target(name: "Client", dependencies: ["Primitives", "JSON", "Curl"], swiftSettings: common),
 
@@ -95,12 +102,16 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client",
+                "Primitives", "JSON", "Links", "Platform", "Telemetry", "NodeRuntime", "Client",
                 "Histories", "Simulator", arguments, log,
             ], swiftSettings: common),
 
         // Tests
         .testTarget(name: "PrimitivesTests", dependencies: ["Primitives"], swiftSettings: common),
+        .testTarget(name: "LinksTests", dependencies: ["Links", "Primitives"], swiftSettings: common),
+        .testTarget(name: "ClocksTests", dependencies: ["Clocks", "Primitives"], swiftSettings: common),
+        .testTarget(name: "GossipTests", dependencies: ["Gossip", "Primitives"], swiftSettings: common),
+        .testTarget(name: "FaultsTests", dependencies: ["Faults", "Primitives"], swiftSettings: common),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "Primitives"], swiftSettings: common),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Primitives"], swiftSettings: common),
         .testTarget(
@@ -129,7 +140,10 @@ let package = Package(
             dependencies: ["Curl", "PeerTransport", "HTTPServer", "HTTP", "Platform", "Primitives"],
             swiftSettings: common),
         .testTarget(
-            name: "APITests", dependencies: ["API", "JSON", "HTTP", "Store", "Watches", "Primitives"],
+            name: "APITests",
+            dependencies: [
+                "API", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Store", "Watches", "Primitives",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "WatchesTests", dependencies: ["Watches", "Store", "JSON", "Primitives"],
@@ -145,7 +159,8 @@ let package = Package(
         .testTarget(
             name: "NodeRuntimeTests",
             dependencies: [
-                "NodeRuntime", "NodeCore", "API", "Consensus", "HTTP", "HTTPServer", "Platform", "Primitives",
+                "NodeRuntime", "NodeCore", "API", "Consensus", "Faults", "HTTP", "HTTPServer", "Platform",
+                "Primitives",
                 "Replication",
                 "Store", "WAL", "Watches", "Wire",
             ], swiftSettings: common),

@@ -79,14 +79,14 @@ extension RequestTraits {
 }
 
 extension NativeAPI {
-    /// Reads the parameters and refuses what this version would have to ignore.
+    /// Reads the parameters and refuses what would have to be ignored.
     func accept(
         _ request: HTTP.Request, on route: RouteEntry, traits: inout RequestTraits
     ) throws(Problem) -> Parameters {
         var parameters = try Parameters(request.query, of: route)
         if try parameters.flag(.pretty) { traits.flags.insert(.pretty) }
         if try parameters.flag(.explain) { traits.flags.insert(.explain) }
-        try refuseLaterFields(of: request, on: route)
+        try refuseFields(of: request, on: route)
         if let prefer = request.field("prefer") { read(prefer, into: &parameters, traits: &traits) }
         if let coding = request.field("content-encoding"), !coding.elementsEqual("identity".utf8) {
             throw Problem(
@@ -96,13 +96,15 @@ extension NativeAPI {
         return parameters
     }
 
-    private func refuseLaterFields(of request: HTTP.Request, on route: RouteEntry) throws(Problem) {
+    /// Refuses headers that would have to be ignored.
+    private func refuseFields(of request: HTTP.Request, on route: RouteEntry) throws(Problem) {
         if request.field("authorization") != nil, request.fields(named: "authorization").count > 1 {
             throw Problem(.badRequest, "there is more than one Authorization header")
         }
         guard route.method != .get else { return }
         switch route.id {
-        case .sendMessage, .sendMessageTo, .acknowledgeInbox, .transferLeadership:
+        case .sendMessage, .sendMessageTo, .acknowledgeInbox, .transferLeadership, .tickClock, .observeClock,
+            .compareClocks, .setLinkFault, .partition, .pauseNode, .healFaults, .healFault:
             guard request.field("idempotency-key") == nil else {
                 throw Problem(
                     .badRequest, "\(route.method.name) \(route.pattern) takes no Idempotency-Key"
@@ -114,13 +116,6 @@ extension NativeAPI {
         if request.field("parley-fence") != nil, !route.parameters.contains(.fence) {
             throw Problem(.badRequest, "\(route.method.name) \(route.pattern) takes no Parley-Fence")
                 .with("header", .text("Parley-Fence"))
-        }
-        if request.field("parley-clock") != nil {
-            throw Problem(
-                .notImplemented,
-                "the header parley-clock is not supported yet; without it the request would mean less"
-            )
-            .with("header", .text("parley-clock"))
         }
         guard route.id != .putKey, route.id != .deleteKey else { return }
         for name in ["if-match", "if-none-match"] as [StaticString] where request.field(name) != nil {

@@ -256,6 +256,49 @@ enum Help {
             """
         ),
         (
+            "gossip",
+            """
+            curl $P/gossip        who is there, in this node's opinion: alive, suspect, dead, left; who suspects whom
+            curl $P/detector      what it makes of each: healthy, paused, oneway_to, oneway_from, silent, left; phi
+            curl $P/clock/skew    how far the nodes' clocks are from each other, and what most of them agree on
+
+            Nodes probe each other by UDP, on the port that they serve HTTP on (SWIM, with Lifeguard). It is an
+            opinion of one node, for people: ask several. Leaders are elected, and locks held, without it.
+
+            """
+        ),
+        (
+            "clocks",
+            """
+            curl $P/clock                                        physical, Lamport, hybrid and vector clock of this node
+            curl "$P/clock/now?uncertainty"                      between which times true time is, if synchronized
+            curl -X POST $P/clock/tick                           an event of yours: all logical clocks move on
+            curl $P/clock/observe --json '{"lamport":900}'       a message came with this time; also hlc and vector
+            curl $P/clock/compare --json '{"a":{"vector":{"n1":2}},"b":{"vector":{"n2":1}}}'    concurrent
+
+            Logical clocks are this node's alone, and begin anew when it is restarted. A hybrid time more than 10 s
+            ahead of the node's clock is refused with 400 clock_ahead. Any request may carry one, and its answer has
+            a later one: curl -i -X PUT -H 'Parley-Clock: 2026-11-22T10:52:33.120Z/0003' $P/kv/a -d 1
+
+            """
+        ),
+        (
+            "faults",
+            """
+            curl -X PUT "$P/faults/links/n1/*?ttl=60s" --json '{"drop":0.3,"delay_ms":{"min":20,"max":200}}'   what n1 sends
+            curl -X POST "$P/faults/partition?ttl=30s" --json '{"groups":[["n1"],["n2","n3"]]}'    two groups, both ways
+            curl -X POST "$P/faults/partition?ttl=30s" --json '{"from":["n1"],"to":["n2"]}'        one direction
+            curl -X POST "$P/faults/nodes/n1/pause?for=5s"       n1 stands still, its HTTP too
+            curl $P/faults                                       which act, and what they did on this node
+            curl -X DELETE $P/faults ; curl -X DELETE $P/faults/n1-1    heal all of them, or one
+
+            Only with --enable-faults. Links also take duplicate, reorder, block and seed. Every node is told; applied_on,
+            unreachable and refused tell how that went. Each fault heals by itself after ttl, 10m at most. Clients are
+            concerned by none but a pause.
+
+            """
+        ),
+        (
             "tracing",
             """
             traceparent: 00-<trace>-<span>-01    a request as part of your trace (W3C Trace Context); tracestate too

@@ -61,7 +61,7 @@ extension NativeAPI {
         return response
     }
 
-    private func document(_ asked: Asked, _ write: (inout JSONWriter) -> Void) -> HTTP.Response {
+    func document(_ asked: Asked, _ write: (inout JSONWriter) -> Void) -> HTTP.Response {
         var json = JSONWriter(pretty: asked.traits.flags.contains(.pretty))
         write(&json)
         json.lineEnd()

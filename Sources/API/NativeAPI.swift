@@ -106,8 +106,10 @@ public struct NativeAPI: Sendable {
         switch router.match(request.method, request.path) {
         case .found(let match, let captures):
             route = match.handler
-            let capture = match.handler.entry.hasCapture ? captures.first : []
-            return try plan(match.handler, capture: capture, request: request, traits: &traits)
+            let hasCapture = match.handler.entry.hasCapture
+            return try plan(
+                match.handler, capture: hasCapture ? captures.first : [],
+                second: hasCapture ? captures.second : nil, request: request, traits: &traits)
         case .options(let allow): return .answer(options(allow, request: request, traits: traits))
         case .methodNotAllowed(let allow):
             let path = readable(request.path)
@@ -137,10 +139,12 @@ public struct NativeAPI: Sendable {
     }
 
     private func plan(
-        _ route: RouteID, capture: [UInt8], request: HTTP.Request, traits: inout RequestTraits
+        _ route: RouteID, capture: [UInt8], second: [UInt8]? = nil, request: HTTP.Request,
+        traits: inout RequestTraits
     ) throws(Problem) -> Plan {
         let parameters = try accept(request, on: route.entry, traits: &traits)
-        let asked = Asked(request: request, capture: capture, parameters: parameters, traits: traits)
+        let asked = Asked(
+            request: request, capture: capture, second: second, parameters: parameters, traits: traits)
         switch route {
         case .getKey: return try planGet(asked)
         case .putKey: return try planPut(asked)
@@ -186,7 +190,11 @@ public struct NativeAPI: Sendable {
         case .transferLeadership: return try planTransfer(asked)
         case .root, .help, .helpTopic, .problems, .problem, .openAPI, .version, .info:
             return .answer(try meta(route, asked))
-        case .state, .readInbox, .acknowledgeInbox, .cluster, .members, .member, .leader, .raft, .raftLog,
+        case .compareClocks: return .answer(try compareClocks(asked))
+        case .listFaults, .setLinkFault, .partition, .pauseNode, .healFaults, .healFault:
+            return .fault(try planFault(route, asked))
+        case .state, .gossip, .detector, .clock, .clockNow, .clockSkew, .tickClock, .observeClock, .readInbox,
+            .acknowledgeInbox, .cluster, .members, .member, .leader, .raft, .raftLog,
             .raftTransitions, .livez, .livezCheck, .readyz, .readyzCheck, .startupz, .startupzCheck, .health,
             .metrics:
             return .local(try planLocal(route, asked))
@@ -197,14 +205,21 @@ public struct NativeAPI: Sendable {
 /// A request that was found acceptable, and what its route needs to know of it.
 struct Asked {
     let request: HTTP.Request
-    /// What the only capture of the route's pattern stands for; empty if it has none.
+    /// What the first capture of the route's pattern stands for; empty if it has none.
     let capture: [UInt8]
+    /// What the second one stands for, if there is one.
+    let second: [UInt8]?
     let parameters: Parameters
     let traits: RequestTraits
 
     /// The capture as a name; other text than UTF-8 without control characters is refused.
-    func name(_ what: String) throws(Problem) -> String {
-        guard let name = String(validating: capture, as: UTF8.self),
+    func name(_ what: String) throws(Problem) -> String { try name(what, capture) }
+
+    /// The second capture as a name.
+    func secondName(_ what: String) throws(Problem) -> String { try name(what, second ?? []) }
+
+    private func name(_ what: String, _ bytes: [UInt8]) throws(Problem) -> String {
+        guard let name = String(validating: bytes, as: UTF8.self),
             name.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
         else { throw Problem(.badRequest, "the \(what) has to be UTF-8 without control characters") }
         return name

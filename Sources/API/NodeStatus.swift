@@ -1,6 +1,7 @@
 // What a node knows of itself and of the cluster, as plain values that its owner fills in for a
 // ``LocalPlan``.
 
+public import Clocks
 public import Primitives
 
 /// What a node knows at one moment.
@@ -86,6 +87,12 @@ public struct NodeStatus: Sendable {
     public var checks: [Check] = []
     /// The metrics in the form asked for.
     public var metrics: [UInt8] = []
+    /// What the clocks show, if that was asked for.
+    public var clock: ClockStatus?
+    /// What the node thinks of the others, if that was asked for.
+    public var gossip: GossipStatus?
+    /// The faults that act here; nil unless they were enabled.
+    public var faults: FaultStatus?
 
     /// A node that knows nothing yet.
     public init() {}
@@ -314,5 +321,50 @@ public struct MessageOutcome: Sendable, Equatable {
     /// Compares all parts.
     public static func == (a: MessageOutcome, b: MessageOutcome) -> Bool {
         a.id == b.id && a.deliveries.elementsEqual(b.deliveries) { $0 == $1 }
+    }
+}
+
+/// What a node's clocks show.
+public struct ClockStatus: Sendable {
+    /// The machine's clock.
+    public var wall: WallTime
+    /// The machine's monotonic clock.
+    public var monotonic: Instant
+    /// How far the machine's clock can be from true time, as the kernel knows it from whoever disciplines it
+    /// (NTP, RFC 5905); nil if nobody does.
+    public var errorBound: Instant.Span?
+    /// The logical clocks, after whatever was asked for.
+    public var stamp: Stamp
+    /// Why they were not set.
+    public var refusal: ClockError?
+    /// What each node knows of the others' clocks, this node first; who has said nothing yet is not there.
+    public var rows: [Row] = []
+    /// What most of the nodes' clocks agree on.
+    public var agreement: ClockAgreement?
+
+    /// What one node knows of the others' clocks.
+    public struct Row: Sendable {
+        /// The node.
+        public var name: String
+        /// How far each other clock is ahead of its own, and how far that can be wrong, in microseconds.
+        public var offsets: [(name: String, estimate: Int64, error: Int64)]
+        /// How long ago it said so.
+        public var age: Instant.Span
+
+        /// Makes a row.
+        public init(name: String, offsets: [(name: String, estimate: Int64, error: Int64)], age: Instant.Span)
+        {
+            self.name = name
+            self.offsets = offsets
+            self.age = age
+        }
+    }
+
+    /// Makes it of the node's own clocks.
+    public init(wall: WallTime, monotonic: Instant, errorBound: Instant.Span?, stamp: Stamp) {
+        self.wall = wall
+        self.monotonic = monotonic
+        self.errorBound = errorBound
+        self.stamp = stamp
     }
 }

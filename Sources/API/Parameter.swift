@@ -21,6 +21,10 @@ public enum Parameter: String, Sendable, CaseIterable {
     case owner, token, candidate, value, priority, permits
     // Nodes and messages
     case to, channel, from, max, ack, id, upto
+    // Clocks
+    case uncertainty
+    // Faults
+    case `for`
     // Watches
     case key, snapshot, only, bookmarks
     // Health

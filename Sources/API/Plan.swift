@@ -1,6 +1,7 @@
 // What a request turned out to ask for. A plan holds everything that is needed to carry the request out and
 // to word the answer; the request itself is not needed again.
 
+public import Clocks
 public import HTTP
 public import Primitives
 public import Store
@@ -22,6 +23,8 @@ public enum Plan: Sendable {
     case transfer(TransferPlan)
     /// Deliver a message to other nodes' inboxes.
     case message(MessagePlan)
+    /// Set or end faults, or list them.
+    case fault(FaultPlan)
 }
 
 /// How the client wants its answer worded, and where the request came from.
@@ -320,6 +323,12 @@ public struct LocalPlan: Sendable {
     public enum View: Sendable, Equatable {
         /// This node as a process.
         case state
+        /// The node's clocks; some questions move them.
+        case clock(ClockQuestion)
+        /// Who is there, in the node's opinion, and what it told and was told.
+        case gossip
+        /// What the node makes of each of the others.
+        case detector
         /// The cluster as a whole.
         case cluster
         /// All members.
@@ -353,6 +362,20 @@ public struct LocalPlan: Sendable {
     public var freshness: Freshness
     /// The wording of the answer.
     public var traits: RequestTraits
+}
+
+/// A question about clocks.
+public enum ClockQuestion: Sendable, Equatable {
+    /// What they show.
+    case read
+    /// What the machine's clock shows, and between which times true time is.
+    case now(uncertainty: Bool)
+    /// How far the clocks of the nodes are from each other.
+    case skew
+    /// What they show after an event of the caller's own.
+    case tick
+    /// What they show after a message with this stamp was received.
+    case observe(Stamp)
 }
 
 /// A probe's question.

@@ -17,6 +17,10 @@ extension NativeAPI {
     private func view(_ route: RouteID, _ asked: Asked) throws(Problem) -> LocalPlan.View {
         switch route {
         case .state: return .state
+        case .clock, .clockNow, .clockSkew, .tickClock, .observeClock:
+            return .clock(try clockQuestion(route, asked))
+        case .gossip: return .gossip
+        case .detector: return .detector
         case .cluster: return .cluster
         case .members: return .members
         case .member: return .member(try asked.name("member's name"))

@@ -42,10 +42,21 @@ extension ProblemCode {
             remedy: "To wait until a node has reached it, use min_revision instead of rev.",
             example: "curl '$P/kv/a?rev=999999999'"),
         entry(
+            .clockAhead, "clock_ahead", 400, "Clock ahead",
+            cause: "The time is too far ahead of this node's clock; max_clock_skew_ms is what is allowed.",
+            remedy:
+                "Look at the clocks of both machines; GET /clock/now tells whether this one is synchronized.",
+            example: "curl $P/clock/observe --json '{\"hlc\":\"2999-01-01T00:00:00.000Z/0000\"}'"),
+        entry(
             .originDenied, "origin_denied", 403, "Origin denied",
             cause: "A web page of another site sent a request that changes something.",
             remedy: "Start the node with --cors-origin for that site if it should be allowed.",
             example: "curl -X PUT -H 'Origin: http://evil.example' $P/kv/a -d 1"),
+        entry(
+            .featureDisabled, "feature_disabled", 403, "Feature disabled",
+            cause: "The node was started without it: faults need --enable-faults.",
+            remedy: "Start every node with --enable-faults, on clusters that are there to be tried.",
+            example: "curl $P/faults"),
         entry(
             .keyNotFound, "key_not_found", 404, "Key not found", cause: "There is no such key.",
             remedy: "List what there is with /kv?prefix=. A plain DELETE of an absent key succeeds.",
@@ -88,6 +99,11 @@ extension ProblemCode {
             .memberNotFound, "member_not_found", 404, "Member not found",
             cause: "No member of the cluster has that name.", remedy: "List the members with /members.",
             example: "curl $P/members/nobody"),
+        entry(
+            .faultNotFound, "fault_not_found", 404, "Fault not found",
+            cause: "No fault has that id here: it has healed, or was never set.",
+            remedy: "List the faults with /faults; DELETE /faults ends all of them, on every node.",
+            example: "curl -X DELETE $P/faults/n1-1"),
         entry(
             .noSuchRoute, "no_such_route", 404, "No such route",
             cause:
@@ -261,6 +277,11 @@ extension ProblemCode {
             .tooManyWaiters, "too_many_waiters", 429, "Too many waiters", retry: .safe,
             cause: "As many requests wait for this already as may.", remedy: "Try again later.",
             example: "(10,001 candidates)"),
+        entry(
+            .tooManyFaults, "too_many_faults", 429, "Too many faults", retry: .safe,
+            cause: "256 faults act already.",
+            remedy: "End some with DELETE /faults/{id}, or wait until they heal by themselves.",
+            example: "(the 257th fault)"),
         entry(
             .fieldsTooLarge, "fields_too_large", 431, "Header fields too large",
             cause: "More than 100 header fields, or more than 32 KiB of them.", remedy: "Send fewer.",

@@ -15,8 +15,12 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case badDuration
     /// A revision that the store has not reached.
     case futureRevision
+    /// A time of a logical clock that is further ahead of this machine's clock than is allowed.
+    case clockAhead
     /// A state-changing request from a web page of another site.
     case originDenied
+    /// The node was started without what is asked for.
+    case featureDisabled
     /// There is no such key.
     case keyNotFound
     /// There is no such lease, or not any more.
@@ -35,6 +39,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case noLeaderElected
     /// There is no such member.
     case memberNotFound
+    /// There is no such fault, or not any more.
+    case faultNotFound
     /// No such path.
     case noSuchRoute
     /// The path exists, for other methods.
@@ -101,6 +107,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case slowConsumer
     /// Too many wait for the same thing.
     case tooManyWaiters
+    /// As many faults act as may.
+    case tooManyFaults
     /// The header fields are over their limit.
     case fieldsTooLarge
     /// A defect of the server.

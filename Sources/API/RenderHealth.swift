@@ -73,6 +73,8 @@ extension NativeAPI {
                 json.field("health", isHealthy ? "true" : "false")
                 json.field("reason", reason)
             }
+            // Without any it has exactly etcd's members.
+            if let faults = status.faults, !faults.items.isEmpty { write(faults: faults, to: &json) }
             json.endObject()
         }
         if full { response.setField("Content-Type", "application/health+json") }

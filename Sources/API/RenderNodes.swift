@@ -19,6 +19,10 @@ extension NativeAPI {
         }
         switch plan.view {
         case .state: return json { writeState(status, to: &$0) }
+        case .clock(let question):
+            return render(clock: question, status.clock, traits: traits, context: context)
+        case .gossip: return json { write(gossip: status.gossip, to: &$0) }
+        case .detector: return json { write(detector: status.gossip, to: &$0) }
         case .cluster: return json { writeCluster(status, to: &$0) }
         case .members:
             return json { json in
@@ -74,6 +78,13 @@ extension NativeAPI {
         json.field("term", status.term)
         json.field("leader", status.leader?.name)
         json.field("revision", status.revision)
+        if let clock = status.clock {
+            json.name("clocks")
+            json.beginObject()
+            writeFields(of: clock, to: &json)
+            json.endObject()
+        }
+        if let faults = status.faults { write(faults: faults, to: &json) }
         json.name("inbox")
         json.beginObject()
         json.field("depth", status.inboxDepth)

@@ -19,6 +19,9 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
     case releaseSemaphore
     case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
+    case gossip, detector
+    case clock, clockNow, clockSkew, tickClock, observeClock, compareClocks
+    case listFaults, setLinkFault, partition, pauseNode, healFaults, healFault
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
     case livez, livezCheck, readyz, readyzCheck, startupz, startupzCheck, health, metrics
     case root, help, helpTopic, problems, problem, openAPI, version, info
@@ -34,7 +37,7 @@ public struct RouteEntry: Sendable {
     public let pattern: String
     /// The query parameters that it takes; all others are refused.
     public let parameters: [Parameter]
-    /// Whether the pattern has a capture. None has more than one.
+    /// Whether the pattern has a capture. None has more than two.
     let hasCapture: Bool
 }
 
@@ -174,6 +177,20 @@ extension RouteEntry {
         route(.sendMessageTo, .post, "/messages/{to}", [.channel, .from, .timeout]),
         route(.readInbox, .get, "/inbox/{participant}", [.wait, .max, .channel, .ack]),
         route(.acknowledgeInbox, .post, "/inbox/{participant}/ack", [.id, .upto]),
+        route(.gossip, .get, "/gossip"),
+        route(.detector, .get, "/detector"),
+        route(.clock, .get, "/clock"),
+        route(.clockNow, .get, "/clock/now", [.uncertainty]),
+        route(.clockSkew, .get, "/clock/skew"),
+        route(.tickClock, .post, "/clock/tick", [.timeout]),
+        route(.observeClock, .post, "/clock/observe", [.timeout]),
+        route(.compareClocks, .post, "/clock/compare", [.timeout]),
+        route(.listFaults, .get, "/faults"),
+        route(.setLinkFault, .put, "/faults/links/{from}/{to}", [.ttl, .timeout]),
+        route(.partition, .post, "/faults/partition", [.ttl, .timeout]),
+        route(.pauseNode, .post, "/faults/nodes/{node}/pause", [.for, .timeout]),
+        route(.healFaults, .delete, "/faults", [.timeout]),
+        route(.healFault, .delete, "/faults/{id}", [.timeout]),
         route(.cluster, .get, "/cluster", Parameter.freshness),
         route(.members, .get, "/members", Parameter.freshness),
         route(.member, .get, "/members/{name}", Parameter.freshness),

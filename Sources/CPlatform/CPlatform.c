@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -141,4 +142,11 @@ int64_t parley_thread_cpu_time(void) {
     struct timespec time;
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0) return 0;
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int64_t parley_clock_error(void) {
+    struct timex state = {0};
+    int answer = adjtimex(&state);
+    if (answer == -1 || answer == TIME_ERROR || (state.status & STA_UNSYNC)) return -1;
+    return state.maxerror;
 }

@@ -30,8 +30,11 @@ public struct Captures: Sendable {
         return values[place]
     }
 
-    /// The only capture of a pattern with one. Stops the process if the pattern has none.
+    /// The first capture of a pattern. Stops the process if the pattern has none.
     public var first: [UInt8] { values[0] }
+
+    /// The second capture of a pattern; nil if it has only one.
+    public var second: [UInt8]? { values.count > 1 ? values[1] : nil }
 }
 
 /// Where a request leads.

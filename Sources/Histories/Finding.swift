@@ -73,6 +73,15 @@ extension HistoryOperation {
 }
 
 extension HistoryOperation.Answer {
+    /// The conditions of a transaction that did not hold.
+    var failed: [HistoryOperation.FailedCondition] {
+        switch self {
+        case .refused(.conditions(let failed)): failed
+        case .transaction(let answer, _): answer.allFailed
+        default: []
+        }
+    }
+
     /// Every revision that it tells.
     var toldRevisions: [Revision] {
         var told: [Revision] = []
@@ -81,7 +90,8 @@ extension HistoryOperation.Answer {
             if let revision = sighting.createRevision { told.append(revision) }
         }
         switch self {
-        case .absent, .refused(.notFound), .refused(.notAnInteger), .refused(.overflow), .refused(.step):
+        case .absent, .refused(.notFound), .refused(.notAnInteger), .refused(.overflow), .refused(.step),
+            .refused(.conditions):
             break
         case .found(let sighting): add(sighting)
         case .items(let items): for item in items { add(item.sighting) }
@@ -92,12 +102,11 @@ extension HistoryOperation.Answer {
         case .batch(let results): for case .written(let revision?) in results { told.append(revision) }
         case .refused(.condition(let current)):
             if case .revision(let revision) = current { told.append(revision) }
-        case .refused(.conditions(let failed)): told += failed.compactMap(\.toldRevision)
         case .transaction(let answer, let revision):
             if let revision { told.append(revision) }
             for result in answer.allResults { told += result.toldRevisions }
-            told += answer.allFailed.compactMap(\.toldRevision)
         }
+        told += failed.compactMap(\.toldRevision)
         return told
     }
 }

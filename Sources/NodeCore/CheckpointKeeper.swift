@@ -27,6 +27,9 @@ public enum CheckpointReport: Sendable {
     case failed(String)
     /// A part of a checkpoint for a peer; nil bytes if there is no such checkpoint.
     case part(PeerRequestID, offset: UInt64, bytes: [UInt8]?, total: UInt64)
+    /// A checkpoint was read for a peer, and is damaged: a new one should take its place. Until then it is
+    /// not served. Told again after a while, ever more seldom, if no new one was written.
+    case damaged(LogPosition, String)
     /// The leader's snapshot is durable and loaded.
     case snapshotLoaded(Keyspace, SnapshotReference)
     /// The leader's snapshot could not be had.
@@ -44,6 +47,7 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
     private let storeLimits: Store.Limits
     private var writing: Writing?
     private var receiving: Receiving?
+    private var served = ServedCheckpoints()
 
     /// A checkpoint in the making.
     private struct Writing: ~Copyable {
@@ -81,7 +85,10 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
             switch command {
             case .write(let keyspace, let reference): begin(keyspace, reference, at: now, into: &reports)
             case .serve(let request, let position, let offset, let count):
-                reports.append(serve(request, position, offset, count))
+                let isServed = serve(request, position, offset, count, into: &reports)
+                if !isServed, let reason = served.report(position, at: now) {
+                    reports.append(.damaged(position, reason))
+                }
             case .beginReceiving(let reference): beginReceiving(reference, into: &reports)
             case .receive(let reference, let offset, let bytes, let isLast):
                 receive(reference, offset, bytes, isLast, into: &reports)
@@ -115,6 +122,7 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
         do throws(DiskError) {
             guard let chunk = current.source.next() else {
                 let written = try current.file.finish()
+                try removeDamaged(besides: written.position)
                 try store.prune()
                 reports.append(
                     .written(
@@ -129,6 +137,15 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
             try? current.file.abandon()
             reports.append(.failed("\(error)"))
         }
+    }
+
+    /// Removes what was found damaged, now that a new checkpoint is durable: so that the ones that are kept,
+    /// and to which the log is cut, are sound as far as is known.
+    private mutating func removeDamaged(besides new: LogPosition) throws(DiskError) {
+        for old in try store.list() where old.position != new && served.isDamaged(old.position) {
+            try store.remove(old.position)
+        }
+        served.replaced()
     }
 
     /// Below which entry the log may be cut: what the oldest checkpoint covers, if the newer ones may all
@@ -146,17 +163,26 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
 
     // MARK: Serving and receiving
 
-    private func serve(
-        _ request: PeerRequestID, _ position: LogPosition, _ offset: UInt64, _ count: UInt64
-    ) -> CheckpointReport {
+    /// Reads a part for a peer. False if there is none to be had.
+    private mutating func serve(
+        _ request: PeerRequestID, _ position: LogPosition, _ offset: UInt64, _ count: UInt64,
+        into reports: inout [CheckpointReport]
+    ) -> Bool {
+        var bytes: [UInt8]?
+        var total: UInt64 = 0
         do throws(DiskError) {
-            let reader = try store.read(position)
-            let total = reader.checkpoint.bytes
-            let bytes = offset < UInt64(total) ? try reader.read(at: Int(offset), count: Int(count)) : []
-            return .part(request, offset: offset, bytes: bytes, total: UInt64(total))
+            if !served.isDamaged(position) {
+                let reader = try store.read(position)
+                total = UInt64(reader.checkpoint.bytes)
+                let part = offset < total ? try reader.read(at: Int(offset), count: Int(count)) : []
+                if served.take(part, of: position, at: offset, total: total) { bytes = part }
+            }
         } catch {
-            return .part(request, offset: offset, bytes: nil, total: 0)
+            let isDamage = error.operation == .read || error.code == DiskError.inputOutput
+            if isDamage { served.noteDamage(of: position, "\(error)") }
         }
+        reports.append(.part(request, offset: offset, bytes: bytes, total: bytes == nil ? 0 : total))
+        return bytes != nil
     }
 
     private mutating func beginReceiving(
@@ -197,6 +223,7 @@ public struct CheckpointKeeper<D: Disk>: ~Copyable {
                 keyspace.appliedTerm == reference.position.term, current.reader.header?.cluster == cluster
             else { throw SnapshotProblem.another }
             if !isPlanted(.installsBeforeDurable) { _ = try current.file.finish() }
+            served.replaced(reference.position)
             try store.prune()
             return reports.append(.snapshotLoaded(keyspace, reference))
         } catch {

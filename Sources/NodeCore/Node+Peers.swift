@@ -1,5 +1,5 @@
 import Consensus
-import Primitives
+public import Primitives
 import Replication
 import Wire
 
@@ -20,6 +20,13 @@ extension Node {
     private func envelope(_ messages: [PeerMessage], _ batch: UInt64, to peer: NodeID) -> Envelope {
         Envelope(
             cluster: cluster, from: own, to: peer, incarnation: incarnation, batch: batch, messages: messages)
+    }
+
+    /// The owner has lost a batch, or the answer to it, on purpose: the node is told no more than that it
+    /// need not wait. Nothing happens if there is no such peer.
+    public mutating func lose(_ batch: UInt64, to peer: NodeID, isCut: Bool) {
+        guard let place = linkPlace(peer) else { return }
+        links[place].lost(batch, isCut: isCut)
     }
 
     mutating func take(

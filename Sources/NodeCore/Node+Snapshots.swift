@@ -66,6 +66,7 @@ extension Node {
         case .written(let reference, let cutBelow, _, _):
             pending.append(.log(.cut(below: cutBelow, reference)))
         case .failed: step(.checkpointFailed, now, wall)
+        case .damaged(let position, _): step(.checkpointDamaged(position), now, wall)
         case .snapshotLoaded(let keyspace, let reference):
             // By now another one may be on its way, of which the core must still hear.
             if fetching?.reference == reference { fetching = nil }

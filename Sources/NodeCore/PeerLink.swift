@@ -142,6 +142,15 @@ public struct PeerLink: Sendable {
         return reached && !isPlanted(.takesSilenceForLoss) ? [] : request.requests
     }
 
+    /// A batch was lost on its way, or its answer was, and nobody says so: neither does it show how long the
+    /// way takes, nor may its writes be given back. On a link that is cut, silence counts as failure.
+    mutating func lost(_ batch: UInt64, isCut: Bool) {
+        inFlight[batch] = nil
+        guard isCut else { return }
+        failures += 1
+        isFailing = true
+    }
+
     private mutating func nextBatch() -> UInt64 {
         lastBatch += 1
         return lastBatch

@@ -1,3 +1,4 @@
+public import Links
 public import Primitives
 
 /// What an operator decides about a node.
@@ -14,6 +15,8 @@ public struct NodeConfiguration: Sendable {
     public var members: [(name: String, url: String)]
     /// What the cluster is called.
     public var clusterName = "parley"
+    /// What seals the datagrams between the nodes; nil: only a checksum does.
+    public var clusterKey: SharedKey?
     /// How often a leader tells its followers that it lives.
     public var heartbeat = Instant.Span.milliseconds(100)
     /// After how long without a leader a follower campaigns at the earliest; at the latest after twice that.
@@ -26,6 +29,8 @@ public struct NodeConfiguration: Sendable {
     public var allowHosts: [String] = []
     /// Origins whose pages may use the node.
     public var corsOrigins: [String] = []
+    /// Whether faults may be set on the links between nodes.
+    public var enablesFaults = false
     /// The least severe messages that are logged.
     public var logLevel = "info"
 
@@ -52,6 +57,8 @@ public enum NodeNews: Sendable {
     case listening(url: String)
     /// Its role changed, in words.
     case transition(String)
+    /// What it believes of a member has changed, in words.
+    case member(String)
     /// Another leader is known, or none.
     case leader(name: String?, term: UInt64)
     /// Something that an operator should know.

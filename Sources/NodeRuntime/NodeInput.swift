@@ -14,6 +14,8 @@ enum NodeInput: Sendable {
     case fatal(String)
     /// News of the peers.
     case peer(PeerReport)
+    /// A peer takes datagrams at this address.
+    case address(NodeID, SocketAddress)
 }
 
 extension Mailbox {

@@ -16,7 +16,7 @@ extension NodeLoop {
         if drain?.handedOver == true { return refuse(connection, .shuttingDown, traits) }
         guard !claimWatches.isFull else { return refuse(connection, .tooManyWatchers, traits) }
         metrics.answered(connection, head.status, at: now)
-        endTrace(of: connection, &head)
+        dress(&head, for: connection)
         guard server.beginStream(connection, head, at: now) else { return }
         claimWatches.add(connection, watch, at: now)
     }

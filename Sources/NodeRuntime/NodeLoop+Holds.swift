@@ -128,7 +128,8 @@ extension NodeLoop {
     ) {
         guard let wish = plan.hold else { return }
         metrics.answered(connection, response.status, at: now)
-        let head = api.renderHold(response)
+        var head = api.renderHold(response)
+        dress(&head, for: connection)
         let isHeld = isHeld(by: request)
         let end: CoordinationCommand? =
             !wish.endsAtOnce ? nil : isHeld ? .abandon(request) : .lease(.revoke(id: lease.id))

@@ -19,6 +19,12 @@ extension NodeLoop {
 
     mutating func post(_ envelope: Envelope) {
         noteForwards(envelope)
+        if faults != nil, !passesFaults(envelope) { return }
+        transmit(envelope)
+    }
+
+    /// Hands a batch to the transport.
+    mutating func transmit(_ envelope: Envelope) {
         let body = envelope.encode()
         metrics.peerBytes(body.count)
         guard let member = roster.member(envelope.to) else { return }
@@ -37,6 +43,9 @@ extension NodeLoop {
 
     mutating func answer(_ request: PeerRequestID, _ envelope: Envelope, wantsJSON: Bool) {
         noteForwards(envelope)
+        var envelope = envelope
+        // What does not pass may yet go in a request of its own; the answer then is as if there were nothing.
+        if faults != nil, !envelope.messages.isEmpty, !passesFaults(envelope) { envelope.messages = [] }
         var response = Response(status: 204)
         if wantsJSON {
             response = Response(
@@ -59,6 +68,9 @@ extension NodeLoop {
         if path.starts(with: snapshots.utf8), request.method == .get {
             let name = String(decoding: path.dropFirst(snapshots.utf8.count), as: UTF8.self)
             return servePart(request, name: name, connection)
+        }
+        if path.elementsEqual("/peer/faults".utf8), request.method == .post {
+            return takeFaultOrder(request, on: connection)
         }
         refusePeer(connection, .noSuchRoute, "peers use /peer/messages and /peer/snapshots/{index}-{term}")
     }
@@ -84,16 +96,25 @@ extension NodeLoop {
             return refusePeer(connection, .badRequest, "there is no group \(envelope.group)")
         }
         if peerConnections[place].insert(connection).inserted { server.watch(connection) }
+        if faults != nil, isLost(envelope) {
+            return server.respond(to: connection, Response(status: 204), at: now, into: &inbound)
+        }
         step(.peerRequest(PeerRequestID(connection), envelope, wantsJSON: isJSON))
     }
 
-    private mutating func refusePeer(_ connection: ConnectionID, _ code: ProblemCode, _ detail: String) {
+    mutating func refusePeer(_ connection: ConnectionID, _ code: ProblemCode, _ detail: String) {
         let response = api.problem(code, detail: detail, context: context())
         server.respond(to: connection, response, at: now, into: &inbound)
     }
 
     /// What the transport reports.
     mutating func take(_ news: PeerReport) {
+        guard faults == nil || arrives(news) else { return }
+        receive(news)
+    }
+
+    /// What the transport reports, if nothing comes between.
+    mutating func receive(_ news: PeerReport) {
         switch news {
         case .answered(let peer, let batch, let status, let body):
             guard status == 200 || status == 204 else {
@@ -115,7 +136,7 @@ extension NodeLoop {
         }
     }
 
-    func name(of peer: NodeID) -> String { roster.member(peer)?.name ?? "\(peer)" }
+    func name(of peer: NodeID) -> String { roster.name(of: peer) }
 
     /// A connection is gone. When the last one of a peer goes, its process may be gone too.
     mutating func forget(_ connection: ConnectionID) {
@@ -127,9 +148,13 @@ extension NodeLoop {
         watches.remove(connection.number)
         claimWatches.remove(connection)
         traced[connection] = nil
+        clocked.remove(connection)
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {
             step(.peerRequestGone(PeerRequestID(connection)))
-            if peerConnections[place].isEmpty { step(.peerDisconnected(node.links[place].id)) }
+            // On a link that is cut nobody learns of that.
+            if peerConnections[place].isEmpty, faults == nil || !isCut(from: node.links[place].id) {
+                step(.peerDisconnected(node.links[place].id))
+            }
         }
     }
 }
@@ -155,6 +180,7 @@ extension NodeLoop {
     static func snapshotName(_ position: LogPosition) -> String { "\(position.index)-\(position.term)" }
 
     mutating func fetch(_ id: UInt64, _ reference: SnapshotReference, from source: NodeID) {
+        if faults != nil, !asks(source, in: id) { return }
         let url = roster.member(source).map { $0.url + "/peer/snapshots/" }
         guard let url,
             peers.post(
@@ -182,7 +208,9 @@ extension NodeLoop {
 
     mutating func answerPart(_ request: PeerRequestID, _ offset: UInt64, _ bytes: [UInt8]?, _ total: UInt64) {
         let connection = ConnectionID(request)
-        guard let bytes else { return refusePeer(connection, .noSuchRoute, "there is no such snapshot") }
+        guard let bytes else {
+            return refusePeer(connection, .noSuchRoute, "there is no such snapshot, or it is damaged")
+        }
         guard !bytes.isEmpty else {
             var response = Response(status: 416)
             response.setField("Content-Range", "bytes */\(total)")

@@ -24,6 +24,7 @@ extension NodeLoop {
             traced[connection] = TracedRequest(
                 trace, span: spans.next(), method: request.method, route: route, began: now)
         }
+        guard takesClock(of: request, on: connection) else { return }
         switch plan {
         case .answer(var response):
             api.complete(&response, context: context())
@@ -34,12 +35,13 @@ extension NodeLoop {
         case .local(let plan): local(plan, on: connection)
         case .transfer(let plan): transfer(plan, on: connection)
         case .message(let plan): message(plan, on: connection)
+        case .fault(let plan): fault(plan, on: connection)
         }
     }
 
     mutating func answer(_ connection: ConnectionID, _ response: consuming Response) {
         metrics.answered(connection, response.status, at: now)
-        if !traced.isEmpty { endTrace(of: connection, &response) }
+        dress(&response, for: connection)
         server.respond(to: connection, response, at: now, into: &inbound)
     }
 
@@ -48,7 +50,7 @@ extension NodeLoop {
         _ connection: ConnectionID, _ head: consuming Response, _ lines: RangeLines
     ) {
         metrics.answered(connection, head.status, at: now)
-        endTrace(of: connection, &head)
+        dress(&head, for: connection)
         if server.beginStream(connection, head, at: now) { streams[connection] = lines }
     }
 

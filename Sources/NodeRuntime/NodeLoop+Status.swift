@@ -46,6 +46,7 @@ extension NodeLoop {
         status.links = node.links.map { view(of: $0) }
         status.inboxDepth = inboxes.messages.count
         status.checks = checks()
+        status.faults = faults?.status(roster, at: now, wall: wall)
         return status
     }
 

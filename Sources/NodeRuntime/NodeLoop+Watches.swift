@@ -17,7 +17,7 @@ extension NodeLoop {
         if drain?.handedOver == true { return refuse(connection, .shuttingDown, traits) }
         guard !watches.isFull else { return refuse(connection, .tooManyWatchers, traits) }
         metrics.answered(connection, head.status, at: now)
-        endTrace(of: connection, &head)
+        dress(&head, for: connection)
         guard server.beginStream(connection, head, at: now) else { return }
         server.limitUnsent(connection, to: Self.unsentInKernel)
         watches.add(

@@ -1,6 +1,7 @@
 // The node's own thread: sockets, replica and peers in one epoll loop. A turn drains what has arrived, steps
 // all of it, and then writes, syncs and sends once per destination.
 import API
+import Clocks
 import Consensus
 import HTTP
 import HTTPServer
@@ -20,6 +21,7 @@ struct NodeLoop: ~Copyable {
     enum Token {
         static let mailbox: UInt64 = 1
         static let signals: UInt64 = 2
+        static let datagrams: UInt64 = 3
     }
 
     let configuration: NodeConfiguration
@@ -77,6 +79,14 @@ struct NodeLoop: ~Copyable {
     /// When the last turn began to end; kept while ``writeTimes`` has any.
     var turnEnd = Instant.zero
     var inboxes: Inboxes
+    /// What is told by datagrams: who is there, and what time it is.
+    let datagrams: Datagrams
+    /// What this node, as a process, knows of the order of events.
+    var clocks: ProcessClocks
+    /// The requests under way that carried a time.
+    var clocked: Set<ConnectionID> = []
+    /// What is wrong with the links, on purpose; nil unless that was enabled.
+    let faults: FaultControl?
     var transitions = TransitionLog()
     var metrics: NodeMetrics
     var leaderHint: AnswerContext.Leader?
@@ -106,7 +116,8 @@ struct NodeLoop: ~Copyable {
         if !inbound.isEmpty || hasReadyStream { return .zero }
         var deadline = min(node.deadline, server.deadline)
         deadline = min(deadline, waiters.deadline, nextHold, watches.deadline, repeats.deadline)
-        deadline = min(deadline, claimWatches.deadline)
+        deadline = min(deadline, claimWatches.deadline, datagrams.deadline)
+        if let faults { deadline = min(deadline, faults.deadline) }
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
     }
@@ -122,12 +133,18 @@ struct NodeLoop: ~Copyable {
                 drainMailbox()
             } else if event.token == Token.signals {
                 takeSignals()
+            } else if event.token == Token.datagrams {
+                datagrams.receive(at: now, faults)
             }
         }
+        if datagrams.deadline <= now { datagrams.wake(at: now) }
+        datagrams.flush(at: now, faults)
+        tellMembership()
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()
         if nextHold <= now { renewHolds() }
         if repeats.deadline <= now { endRepeats() }
+        if faults != nil { progressFaults() }
         if node.deadline <= now { step(.timeout) }
         endTurn()
         settleWaiters()
@@ -136,6 +153,7 @@ struct NodeLoop: ~Copyable {
         progressWatches()
         progressClaimWatches()
         server.flush(at: now, on: poller, into: &inbound)
+        if faults != nil { standStill() }
     }
 
     /// Steps the node; its effects are carried out at the end of the turn.
@@ -214,6 +232,7 @@ struct NodeLoop: ~Copyable {
         case .checkpoint(let report): take(report)
         case .fatal(let reason): failure = reason
         case .peer(let report): take(report)
+        case .address(let peer, let address): datagrams.note(address, of: peer)
         }
     }
 
@@ -235,6 +254,9 @@ struct NodeLoop: ~Copyable {
         switch news {
         case .written(_, _, let bytes, let took): metrics.checkpointed(bytes: bytes, took: took)
         case .failed(let reason): report(.warning("no checkpoint: \(reason)"))
+        case .damaged(let position, let reason):
+            metrics.foundDamagedCheckpoint()
+            report(.warning("checkpoint \(position) is damaged, a new one is written: \(reason)"))
         case .part(let request, let offset, let bytes, let total): answerPart(request, offset, bytes, total)
         case .snapshotFailed(let reference, let reason):
             report(.warning("the leader's snapshot \(reference.position) could not be installed: \(reason)"))
@@ -258,6 +280,8 @@ extension NodeLoop {
             report(.stopping)
             // In-flight requests have ten seconds; a leader first hands over.
             drain = Drain(deadline: now + .seconds(10))
+            datagrams.leave(at: now)
+            datagrams.flush(at: now, faults)
             if node.replica.raft.role == .leader, roster.members.count > 1 {
                 step(.transferLeadership(to: nil))
             }

@@ -1,5 +1,6 @@
 import API
 import Consensus
+import Faults
 import HTTP
 import HTTPServer
 import NodeCore
@@ -23,6 +24,7 @@ struct NodeMetrics {
     private let leaderChanges: Metrics.Counter
     private let elections: Metrics.Counter
     private let checkpoints: Metrics.Counter
+    private let checkpointDamages: Metrics.Counter
     private let checkpointBytes: Metrics.Gauge
     private let checkpointSeconds: Metrics.Gauge
     private let peerBytesSent: Metrics.Counter
@@ -30,6 +32,9 @@ struct NodeMetrics {
     private let gauges: [(name: String, gauge: Metrics.Gauge)]
     private let linkFamilies: [Metrics.Family]
     private let watches: WatchMetrics
+    private let gossip: GossipMetrics
+    /// Made when they are first told of, since most nodes never have any.
+    private var faults: FaultMetrics?
     private var lastLeader: NodeID?
 
     /// Bytes of the log on disk.
@@ -70,6 +75,9 @@ struct NodeMetrics {
         leaderChanges = metrics.counter("parley_raft_leader_changes_total", help: "Changes of leader seen.")
         elections = metrics.counter("parley_raft_elections_total", help: "Elections that this node began.")
         checkpoints = metrics.counter("parley_checkpoints_total", help: "Checkpoints written.")
+        checkpointDamages = metrics.counter(
+            "parley_checkpoints_damaged_total",
+            help: "Checkpoints found damaged on disk when they were read for a peer.")
         checkpointBytes = metrics.gauge("parley_checkpoint_bytes", help: "Size of the newest checkpoint.")
         checkpointSeconds = metrics.gauge(
             "parley_checkpoint_seconds", help: "How long the newest checkpoint took.")
@@ -95,6 +103,7 @@ struct NodeMetrics {
             ("parley_http_sent_bytes", "Bytes written to clients and peers."),
         ]
         watches = WatchMetrics(&metrics)
+        gossip = GossipMetrics(&metrics)
         var gauges: [(name: String, gauge: Metrics.Gauge)] = []
         for (name, help) in names { gauges.append((name, metrics.gauge(name, help: help))) }
         self.gauges = gauges
@@ -113,9 +122,19 @@ struct NodeMetrics {
         ]
     }
 
+    /// Notes what the node thinks of the others.
+    mutating func note(_ status: GossipStatus) { gossip.set(status, in: &metrics) }
+
     /// Notes how the watches stand.
     mutating func note(_ table: WatchTable, _ claims: ClaimWatches) {
         watches.set(table, claims, in: &metrics)
+    }
+
+    /// Notes which faults act, and what they did.
+    mutating func note(_ table: FaultTable) {
+        let known = faults ?? FaultMetrics(&metrics)
+        known.set(table, in: &metrics)
+        faults = known
     }
 
     /// A request was understood; no route is one that leads nowhere.
@@ -175,6 +194,9 @@ struct NodeMetrics {
             metrics.increment(leaderChanges)
         }
     }
+
+    /// A checkpoint that a peer wants was found damaged.
+    mutating func foundDamagedCheckpoint() { metrics.increment(checkpointDamages) }
 
     mutating func checkpointed(bytes: Int, took: Instant.Span) {
         metrics.increment(checkpoints)

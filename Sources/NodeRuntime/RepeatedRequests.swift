@@ -14,6 +14,13 @@ struct RepeatedRequests {
         var number: UInt64
     }
 
+    /// Who wants to be answered at some instant. It does not count any more once it waits under another
+    /// number.
+    private struct End {
+        var connection: ConnectionID
+        var number: UInt64
+    }
+
     /// How many may wait; more are answered at once.
     static let limit = 20_000
 
@@ -24,6 +31,7 @@ struct RepeatedRequests {
     private var trying: [ConnectionID: Instant] = [:]
     /// Rows of which somebody could not be tried, and when the next one is.
     private var postponed: [RowKey: Instant] = [:]
+    private var ends = Agenda<End>()
     private var lastNumber: UInt64 = 0
     private(set) var deadline = Instant.never
 
@@ -45,6 +53,14 @@ struct RepeatedRequests {
         lastNumber += 1
         byConnection[connection] = Waiting(plan: plan, row: row, deadline: end, number: lastNumber)
         byRow[row, default: []].append((lastNumber, connection))
+        ends.insert(End(connection: connection, number: lastNumber), at: end)
+        // Who is tried often leaves an entry behind each time.
+        if ends.count > 64 + 2 * byConnection.count {
+            ends = Agenda()
+            for (connection, waiting) in byConnection {
+                ends.insert(End(connection: connection, number: waiting.number), at: waiting.deadline)
+            }
+        }
         deadline = min(deadline, end)
     }
 
@@ -85,14 +101,21 @@ struct RepeatedRequests {
     /// Takes out those whose time is over, in a fixed order; all of them with `all`.
     mutating func takeExpired(at now: Instant, all: Bool = false) -> [(ConnectionID, WritePlan)] {
         guard all || now >= deadline else { return [] }
-        let expired = byConnection.filter { all || $0.value.deadline <= now }
-            .sorted { $0.value.number < $1.value.number }.map(\.key)
-        let taken = expired.compactMap { connection in remove(connection).map { (connection, $0) } }
+        var expired: [End] = []
+        while let first = ends.first, all || first.at <= now {
+            ends.removeFirst()
+            if isWaiting(first.id) { expired.append(first.id) }
+        }
+        expired.sort { $0.number < $1.number }
+        let taken = expired.compactMap { end in remove(end.connection).map { (end.connection, $0) } }
         setDeadline()
         return taken
     }
 
+    private func isWaiting(_ end: End) -> Bool { byConnection[end.connection]?.number == end.number }
+
     private mutating func setDeadline() {
-        deadline = (byConnection.values.map(\.deadline) + postponed.values).min() ?? .never
+        while let first = ends.first, !isWaiting(first.id) { ends.removeFirst() }
+        deadline = min(ends.first?.at ?? .never, postponed.values.min() ?? .never)
     }
 }

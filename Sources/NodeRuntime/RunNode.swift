@@ -1,7 +1,9 @@
 import API
+import Clocks
 import Consensus
 import HTTP
 import HTTPServer
+import Links
 import NodeCore
 import PeerTransport
 import Platform
@@ -26,10 +28,11 @@ public func runNode(
         let server = try HTTPServer(
             listeningOn: configuration.listen, limits: httpLimits(),
             maxConnections: configuration.httpMaxConnections, name: "parley/\(parleyVersion)")
+        let socket = try UDPSocket(on: configuration.listen)
         let restored = try restore(
             configuration, roster, disk: PosixDisk(), seed: seed, now: Clock.now())
         for note in restored.notes { report(.warning(note)) }
-        try run(configuration, roster, signals, server, restored, seed: seed, report)
+        try run(configuration, roster, signals, server, socket, restored, seed: seed, report)
     } catch let error as StartError {
         throw error
     } catch {
@@ -51,13 +54,15 @@ private func httpLimits() -> HTTP.Limits {
 /// Starts the threads, runs the node loop on this one, and ends the threads.
 private func run(
     _ configuration: NodeConfiguration, _ roster: Roster, _ signals: consuming SignalSource,
-    _ server: consuming HTTPServer, _ restored: consuming Restored<PosixDisk>, seed: UInt64,
+    _ server: consuming HTTPServer, _ socket: consuming UDPSocket,
+    _ restored: consuming Restored<PosixDisk>, seed: UInt64,
     _ report: @escaping @Sendable (NodeNews) -> Void
 ) throws {
     let mailbox = try Mailbox<NodeInput>(capacity: 65_536)
     let poller = try Poller()
     try poller.add(mailbox.bell.descriptor, token: NodeLoop.Token.mailbox, for: .read)
     try poller.add(signals.descriptor, token: NodeLoop.Token.signals, for: .read)
+    try poller.add(socket.descriptor, token: NodeLoop.Token.datagrams, for: .read)
     try server.register(with: poller)
     let disk = try Mailbox<LogCommand>(capacity: 65_536)
     let checkpoints = try Mailbox<CheckpointCommand>(capacity: 4_096)
@@ -72,10 +77,11 @@ private func run(
         named: "checkpoint",
         owning: CheckpointLoop(store: store, cluster: roster.cluster, inbox: checkpoints, reports: mailbox)
     ) { $0.run() }
+    let addresses = try AddressFinder.start(for: roster.peers, reports: mailbox)
     var loop = NodeLoop(
         configuration: configuration, roster: roster, poller: poller, signals: signals, server: server,
-        mailbox: mailbox, disk: disk, checkpoints: checkpoints, peers: peers, replica: replica, seed: seed,
-        report: report)
+        socket: socket, mailbox: mailbox, disk: disk, checkpoints: checkpoints, peers: peers,
+        replica: replica, seed: seed, report: report)
     report(.listening(url: loop.url))
     var failure: StartError?
     do throws(StartError) {
@@ -84,6 +90,7 @@ private func run(
         failure = error
     }
     peers.stop()
+    _ = addresses?.post(())
     checkpoints.deliver(.stop)
     disk.deliver(.stop)
     checkpointThread.join()
@@ -95,8 +102,9 @@ private func run(
 extension NodeLoop {
     fileprivate init(
         configuration: NodeConfiguration, roster: Roster, poller: consuming Poller,
-        signals: consuming SignalSource, server: consuming HTTPServer, mailbox: Mailbox<NodeInput>,
-        disk: Mailbox<LogCommand>, checkpoints: Mailbox<CheckpointCommand>, peers: PeerTransport,
+        signals: consuming SignalSource, server: consuming HTTPServer, socket: consuming UDPSocket,
+        mailbox: Mailbox<NodeInput>, disk: Mailbox<LogCommand>,
+        checkpoints: Mailbox<CheckpointCommand>, peers: PeerTransport,
         replica: Replica, seed: UInt64, report: @escaping @Sendable (NodeNews) -> Void
     ) {
         self.configuration = configuration
@@ -126,8 +134,19 @@ extension NodeLoop {
         requestIDs = RequestIDs(seed: seed)
         spans = SeededGenerator(seed: Entropy.seed())
         inboxes = Inboxes()
+        datagrams = Datagrams(
+            socket: socket,
+            seal: DatagramSeal(
+                cluster: roster.cluster.rawValue, own: roster.own, peers: roster.peers.map(\.id),
+                key: configuration.clusterKey),
+            own: roster.own, peers: roster.peers.map(\.id),
+            process: UInt64(clamping: Clock.wallMicroseconds()), at: now)
+        clocks = ProcessClocks(name: configuration.name)
+        // The first event is the start.
+        clocks.tick(at: wall)
         metrics = NodeMetrics()
         watches = WatchTable(at: startedAt)
+        faults = configuration.enablesFaults ? FaultControl() : nil
     }
 
     fileprivate var url: String { roster.ownMember.url }

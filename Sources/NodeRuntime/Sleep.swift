@@ -3,7 +3,7 @@ import Platform
 import Primitives
 
 extension CurrentThread {
-    /// Does nothing for about this long. Never on the node loop.
+    /// Does nothing for about this long. Not on the node loop, unless it is to stand still.
     static func sleep(for span: Instant.Span) {
         guard span > .zero else { return }
         var left = timespec(

@@ -12,9 +12,19 @@ public enum Clock {
     /// Civil time, which an operator or NTP may set in either direction.
     public static func wallTime() -> WallTime { WallTime(milliseconds: read(CLOCK_REALTIME) / 1_000_000) }
 
+    /// Civil time in microseconds since 1970.
+    public static func wallMicroseconds() -> Int64 { read(CLOCK_REALTIME) / 1_000 }
+
     /// Processor time that the calling thread has used so far.
     public static func threadTime() -> Instant.Span {
         Instant.Span(nanoseconds: parley_thread_cpu_time())
+    }
+
+    /// How far civil time can be from true time, as the kernel knows it from whoever disciplines its clock;
+    /// nil if nobody does (adjtimex(2)).
+    public static func errorBound() -> Instant.Span? {
+        let microseconds = parley_clock_error()
+        return microseconds < 0 ? nil : Instant.Span(nanoseconds: microseconds * 1_000)
     }
 
     private static func read(_ clock: clockid_t) -> Int64 {

@@ -158,7 +158,7 @@ extension Descriptor {
     }
 }
 
-private func setOption(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) throws(SystemError) {
+func setOption(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) throws(SystemError) {
     var value = value
     try attempt("setsockopt") {
         setsockopt(socket, level, name, &value, socklen_t(MemoryLayout<Int32>.size))

@@ -203,6 +203,12 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     case carriesOutRepeats
     /// C3: another request under the same key is told what came of the first one.
     case ignoresFingerprint
+    /// C3: who repeats a request that waits gets a place of his own.
+    case repeatWaitsAgain
+    /// C3: how a request ended that had to wait is not kept under its key.
+    case endOfWaitForgotten
+    /// S14: where a checkpoint is read it is forgotten that requests with keys wait in it.
+    case restoreForgetsWaitingKeys
     /// C7: who cancels a request is told that it never will be carried out, and it is when it comes.
     case cancelDoesNotStick
 
@@ -212,6 +218,8 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     case renewalKeepsTimer
     /// LK1: a node that starts, or gets a snapshot, takes every timer for one that has run out.
     case restartEndsTimers
+    /// LK1: timers run by the wall clock, which somebody may set.
+    case timersByWallClock
     /// LK2: the renewal of a lease that has ended succeeds.
     case renewalRevives
     /// LK3: the keys of a lease stay when it expires.
@@ -222,6 +230,16 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     case tokenRepeats
     /// LK5: a writer is let in beside readers.
     case writerJoinsReaders
+    /// LK5: fences are looked at when a write comes to a node, and not when it is applied.
+    case checksFencesWhenAsked
+    /// LK5: of several fences only the first is looked at.
+    case looksAtFirstFence
+    /// LK5: a fence is stale only if somebody else holds the thing by now.
+    case freeThingPassesFence
+    /// LK5: tokens are compared the wrong way round: an older one than the holder's passes.
+    case olderTokenPassesFence
+    /// LK5: a repeated request is refused by its fence before its first outcome is looked for.
+    case fencesBeforeOutcomes
     /// LK7: a timer whose firing was lost is not fired again.
     case firesOnlyOnce
     /// LK11: a node that gets a snapshot does not measure the timers in it.
@@ -234,6 +252,12 @@ public enum PlantedBug: UInt8, CaseIterable, Sendable {
     case timedOutStaysInLine
     /// LK12: nobody looks who is next when something is given back.
     case releaseForgetsQueue
+    /// LK12: a party that arrives at a barrier twice counts as two.
+    case partyCountsTwice
+    /// LK12: a barrier opens while parties are still missing whose leases have ended.
+    case deadPartyCounts
+    /// LK12: who waits at a barrier is not told when it breaks.
+    case breakTellsNobody
     /// S14: waiters are lost where a checkpoint is read.
     case restoreForgetsWaiters
     /// S14: cancelled requests are forgotten where a checkpoint is read.

@@ -74,13 +74,17 @@ extension Replica {
     }
 
     /// Asks for a checkpoint when the log since the last one outgrows the data: so what is written for
-    /// checkpoints stays in proportion to what is written for the log.
+    /// checkpoints stays in proportion to what is written for the log. And when the newest one is damaged:
+    /// then even at the same position, for if nothing can be committed without the node that needs it there
+    /// is no later one.
     mutating func considerCheckpoint(into effects: inout [ReplicaEffect]) {
-        guard !isCheckpointing, logBytesSinceCheckpoint > limits.checkpointLogBytes,
-            logBytesSinceCheckpoint > keyspace.logicalBytes,
-            keyspace.appliedIndex > checkpoint.position.index
-        else { return }
+        let isDue =
+            logBytesSinceCheckpoint > limits.checkpointLogBytes
+            && logBytesSinceCheckpoint > keyspace.logicalBytes
+            && keyspace.appliedIndex > checkpoint.position.index
+        guard !isCheckpointing, isDue || owesCheckpoint else { return }
         isCheckpointing = true
+        owesCheckpoint = false
         logBytesSinceCheckpoint = 0
         var position = LogPosition(index: keyspace.appliedIndex, term: keyspace.appliedTerm)
         if isPlanted(.misnamesCheckpoint) { position = raft.lastPosition }

@@ -30,6 +30,8 @@ extension Replica {
         var retryAt = Instant.zero
         /// Not before then is it recorded again how much is left of timers.
         var nextNotes = Instant.zero
+        /// How far the wall clock was ahead when it was first looked at, which only a planted bug does.
+        var wallAhead: Int64?
     }
 
     /// The running timers by this node's clock.
@@ -73,6 +75,12 @@ extension Replica {
         guard raft.role == .leader, keyspace.appliedTerm == raft.term, raft.transferTarget == nil else {
             timing.term = nil
             return
+        }
+        var now = now
+        if isPlanted(.timersByWallClock) {
+            let ahead = wall.milliseconds - now.nanoseconds / 1_000_000
+            timing.wallAhead = timing.wallAhead ?? ahead
+            now = now + .milliseconds(Int(ahead - (timing.wallAhead ?? ahead)))
         }
         if timing.term != raft.term { beginTerm(at: now) }
         if timing.firing.isEmpty || timing.retryAt <= now {

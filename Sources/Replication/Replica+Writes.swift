@@ -130,8 +130,17 @@ extension Replica {
         if writes.count >= limits.pendingWrites || writes.bytes >= limits.pendingBytes {
             return refuse(.overloaded)
         }
+        var operation = write.operation
+        if isPlanted(.checksFencesWhenAsked), case .fenced(let fences, let inner) = operation {
+            // What is stale by now gets a token that nothing has.
+            let checked = fences.map { fence in
+                let isHeld = keyspace.isHeld(fence.claim, token: fence.token)
+                return isHeld ? fence : Fence(fence.claim, token: 0)
+            }
+            operation = .fenced(checked, inner)
+        }
         let command = Command(
-            requestID: write.requestID, time: wall, operation: write.operation, once: write.once)
+            requestID: write.requestID, time: wall, operation: operation, once: write.once)
         writes.insert(
             PendingWrites.Pending(
                 token: write.token, payload: command.encode(), deadline: write.deadline,

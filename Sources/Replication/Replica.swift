@@ -72,6 +72,8 @@ public struct Replica: Sendable {
     var raftEffects: [Consensus.Effect] = []
     var appliedTerm: Term
     var isCheckpointing = false
+    /// Whether a checkpoint is due however short the log is: the newest one is damaged.
+    var owesCheckpoint = false
     var logBytesSinceCheckpoint = 0
     /// The most that a leader ever said to be committed.
     var heardCommit = LogIndex.zero
@@ -167,6 +169,8 @@ public struct Replica: Sendable {
         case .checkpointFailed:
             isCheckpointing = false
             logBytesSinceCheckpoint = 0
+        case .checkpointDamaged(let position):
+            owesCheckpoint = !isCheckpointing && position.index >= checkpoint.position.index
         case .snapshotLoaded(let loaded, let reference):
             install(loaded, reference, at: now, into: &effects)
         case .snapshotFailed(let reference):

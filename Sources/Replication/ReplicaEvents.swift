@@ -59,6 +59,9 @@ public enum ReplicaEvent: Sendable {
     case checkpointWritten(SnapshotReference, firstIndex: LogIndex)
     /// A checkpoint could not be written; a later one will be tried.
     case checkpointFailed
+    /// The checkpoint at this position went bad on disk. Unless there is a newer one, or one is being
+    /// written, the present state is to be written as another one at once.
+    case checkpointDamaged(LogPosition)
     /// A snapshot from the leader is durable, and this is what it holds.
     case snapshotLoaded(Keyspace, SnapshotReference)
     /// A snapshot from the leader could not be had.

@@ -33,7 +33,9 @@ extension Keyspace {
         let outcome: Outcome
         if once != nil || coordination.outcomes.count > 0 {
             let principal = unsafe once == nil ? "" : String(decoding: command.principal, as: UTF8.self)
-            if let known = knownOutcome(of: id, once, principal: principal) {
+            if isPlanted(.fencesBeforeOutcomes), let refusal = refusal(of: fences) {
+                outcome = .refused(refusal)
+            } else if let known = knownOutcome(of: id, once, principal: principal) {
                 outcome = known
             } else {
                 outcome = unsafe carryOut(command.operation, behind: fences, id: id)

@@ -45,12 +45,17 @@ struct Parley: ParsableCommand {
                     BarrierVerb.self,
                 ]),
             CommandGroup(
+                name: "Order of events", subcommands: [ClockVerb.self]),
+            CommandGroup(
                 name: "Cluster",
-                subcommands: [StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self]),
+                subcommands: [
+                    StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self, GossipVerb.self,
+                ]),
             CommandGroup(
                 name: "Measuring and trying",
                 subcommands: [
-                    BenchCommand.self, CheckCommand.self, SimulateCommand.self, ExploreCommand.self,
+                    FaultVerb.self, BenchCommand.self, CheckCommand.self, SimulateCommand.self,
+                    ExploreCommand.self,
                 ]),
         ])
 }

@@ -40,14 +40,6 @@ import Testing
         #expect(response.json["applied"]?.string == "no")
     }
 
-    @Test(arguments: ["Parley-Clock"])
-    func `in headers of later versions are refused on writes`(_ name: String) throws {
-        let response = try #require(immediate(.put, "/kv/a", [name: "x"], body: "x"))
-        #expect(response.code == "not_implemented")
-        #expect(immediate(.post, "/messages/n1", [name: "x"], body: "x")?.code == "not_implemented")
-        #expect(immediate(.get, "/kv/a", [name: "x"]) == nil)
-    }
-
     @Test(arguments: [
         "/kv/a?rev=1&rev=2", "/kv/a?rev=1&rev=1", "/kv?prefix=a&pref%69x=b", "/kv/a?pretty&pretty",
     ])

@@ -130,6 +130,15 @@ struct Fixture {
         }
     }
 
+    /// Carries a HEAD of a stream out; nil if it begins a stream, which it must not.
+    func head(_ target: String) throws -> HTTP.Response? {
+        let plan = try read(target, ["Accept": "text/event-stream"], method: .head)
+        guard case .answer(let head) = api.render(read: plan, keyspace: keyspace, context: context) else {
+            return nil
+        }
+        return head
+    }
+
     var context: AnswerContext {
         var context = AnswerContext(
             revision: keyspace.revision, term: Term(7),

@@ -123,14 +123,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     @Test func `has no body for HEAD, and ends`() throws {
         let fixture = Fixture()
-        let plan = try read("/watch?prefix=", ["Accept": "text/event-stream"], method: .head)
-        guard
-            case .answer(let head) = api.render(
-                read: plan, keyspace: fixture.keyspace, context: fixture.context)
-        else {
-            Issue.record("a stream")
-            return
-        }
+        let head = try #require(try fixture.head("/watch?prefix="))
         #expect(head.status == 200 && head.body.isEmpty)
     }
 

@@ -64,6 +64,13 @@ private func serve(
         (["elect", "a"], "--"), (["elect", "proclaim", "a", "--token", "3"], "<value>"),
         (["semaphore", "a", "--permits", "many", "--", "true"], "--permits"),
         (["semaphore", "set", "a"], "--permits"),
+        (["fault", "link", "n1", "n2", "--block"], "--ttl"),
+        (["fault", "link", "n1", "n2", "--drop", "2", "--ttl", "1s"], "--drop"),
+        (["fault", "link", "n1", "n2", "--delay", "9ms..1ms", "--ttl", "1s"], "--delay"),
+        (["fault", "link", "n1", "n2", "--block", "--dist", "normal", "--ttl", "1s"], "--dist"),
+        (["fault", "partition", "n1", "/", "--ttl", "1s"], "group"),
+        (["fault", "partition", "n1", "--one-way", "--ttl", "1s"], "--one-way"),
+        (["fault", "pause", "n1"], "--for"),
         (["barrier", "set", "b"], "--parties"), (["barrier", "set", "b", "--parties", "x"], "--parties"),
     ])
     func `wrong usage is one line that names what is wrong, and exit code 2`(
@@ -81,7 +88,7 @@ private func serve(
         #expect(run("--version").output == "\(parleyVersion)\n")
         for command in [
             "serve", "dev", "put", "get", "delete", "list", "status", "members", "leader", "transfer",
-            "bench", "check", "lock", "elect", "semaphore",
+            "bench", "check", "lock", "elect", "semaphore", "fault",
         ] {
             let result = run(command, "--help")
             #expect(result.code == 0)
@@ -97,7 +104,7 @@ private func serve(
         let configuration = try serve(["--name", "n1", "--data-dir", "d"])
         #expect(configuration.listen == "127.0.0.1:7071")
         #expect(configuration.members.map(\.url) == ["http://127.0.0.1:7071"])
-        #expect(configuration.advertise == nil)
+        #expect(configuration.advertise == nil && !configuration.enablesFaults)
         #expect(configuration.clusterName == "parley")
         #expect(configuration.heartbeat == .milliseconds(100))
         #expect(configuration.electionTimeout == .milliseconds(500))
@@ -110,7 +117,7 @@ private func serve(
             "PARLEY_CLUSTER": "n1=http://a:1,n2=http://b:2", "PARLEY_ADVERTISE": "http://b:3",
             "PARLEY_CLUSTER_NAME": "c", "PARLEY_HEARTBEAT_INTERVAL": "20ms", "PARLEY_ELECTION_TIMEOUT": "0.2",
             "PARLEY_SNAPSHOT_LOG_SIZE": "8MiB", "PARLEY_MAX_CONNECTIONS": "10", "PARLEY_ALLOW_HOST": "h1,h2",
-            "PARLEY_CORS_ORIGIN": "http://o", "PARLEY_LOG_LEVEL": "debug",
+            "PARLEY_CORS_ORIGIN": "http://o", "PARLEY_LOG_LEVEL": "debug", "PARLEY_ENABLE_FAULTS": "1",
         ]
         let configuration = try serve(
             ["--name", "n1", "--allow-host", "h3", "--allow-host", "h4"], variables)
@@ -124,6 +131,7 @@ private func serve(
         #expect(configuration.electionTimeout == .milliseconds(200))
         #expect(configuration.checkpointLogBytes == 8 << 20)
         #expect(configuration.httpMaxConnections == 10)
+        #expect(configuration.enablesFaults)
         #expect(configuration.allowHosts == ["h3", "h4"])
         #expect(configuration.corsOrigins == ["http://o"])
         #expect(configuration.logLevel == "debug")

@@ -37,6 +37,18 @@ same "watch" "put	watched	x" "$("$PARLEY_BIN" put watched x >/dev/null; "$PARLEY
 refused 2 'exclude' watch --key a --prefix b
 refused 1 'compacted' watch --key watched --from 1 --endpoints "$(curl -s -X POST "$(url 1)/compact?keep=0" >/dev/null; url 1)"
 
+before_clock=$("$PARLEY_BIN" clock tick | jq .lamport)
+same "clock: an event is one more" "$((before_clock + 1))" "$("$PARLEY_BIN" clock tick | jq .lamport)"
+same "clock: a message's time is passed" 5001 "$("$PARLEY_BIN" clock observe '{"lamport":5000}' | jq .lamport)"
+same "clock: two times" concurrent "$("$PARLEY_BIN" clock compare '{"vector":{"n1":2}}' '{"vector":{"n2":1}}' | jq -r .order)"
+refused 1 'ahead of this node' clock observe '{"hlc":"2999-01-01T00:00:00.000Z/0000"}'
+refused 1 'enable-faults' fault list
+refused 2 'ttl' fault link n1 n2 --block
+
+# Also on the head of a stream.
+hold=$(timeout 2 curl -sNi -X POST "$(url 1)/leases?ttl=5s&hold" -H 'Parley-Clock: 2026-01-01T00:00:00.000Z/0000' || true)
+check "a stream's head carries the time" grep -qi '^parley-clock: 20' <<<"$hold"
+
 before=$(leader)
 check "transfer" "$PARLEY_BIN" transfer
 sleep 0.3

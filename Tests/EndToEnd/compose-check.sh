@@ -15,6 +15,8 @@ until_true() { local try; for try in $(seq 150); do "$@" && return; sleep 0.2; d
 ready() { [ "$(status -m 2 "$(url "$1")/readyz")" = 200 ]; }
 # leaders NODE...: what these nodes say, without repetition: one line if they agree
 leaders() { local i; for i in "$@"; do curl -fs -m 5 "$(url "$i")/leader" | jq -r '"\(.name) in term \(.term)"' || echo "n$i knows none"; done | sort -u; }
+# By UDP: names are looked up, and every one of the others has answered a probe.
+reaches_others() { [ "$(get "$(url "$1")/gossip" | jq '[.members[] | select(.state == "alive" and .rtt_ms)] | length')" = 2 ]; }
 agreed() { LEADER=$(leaders "$@"); [[ $LEADER =~ ^n[0-9]+\ in\ term\ [0-9]+$ ]]; }
 new_leader() { agreed "${@:2}" && [ "${LEADER%% *}" != "$1" ]; }
 # read_back NODE KEY: the value, and as what it was read
@@ -24,6 +26,7 @@ engine() { "$ENGINE" "$@" >/dev/null; }
 inspect() { "$ENGINE" inspect --format "$2" "$(container "$1")"; }
 
 for i in $NODES; do check "n$i is ready on $(url "$i")" until_true ready "$i"; done
+for i in $NODES; do check "n$i reaches the others by datagrams, too" until_true reaches_others "$i"; done
 
 for i in $NODES; do
     same "put through n$i" 201 "$(status -X PUT "$(url "$i")/kv/$$/from-n$i" -d "value of n$i")"

@@ -169,14 +169,7 @@ curl -s -o /dev/null -X PUT "$a/queues/mail" -d '{"visibility_ms":5000}'
         [ "$(curl -s -m 5 -o /dev/null -w '%{http_code}' -X POST "$n/queues/mail/ack?receipt=$receipt")" = 200 ] && echo "$(cat "$WORK/m")" >>"$WORK/acknowledged"
     done
 ) & RECEIVER=$!
-for round in 1 2; do
-    sleep 1.5
-    l=$(leader)
-    [ -n "$l" ] || continue
-    end KILL "$l"
-    sleep 1.5
-    start "$l"
-done
+kill_leaders 2
 wait "$SENDER" "$RECEIVER"
 same "sixty messages over two dead leaders: all are acknowledged" 60 "$(sort -u "$WORK/acknowledged" | wc -l | tr -d ' ')"
 same "each by one receiver" "" "$(sort "$WORK/acknowledged" | uniq -d | xargs)"

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 DOCUMENT=$(cd "$(dirname "$0")/../.." && pwd)/openapi/openapi.json
 
-start_all
+start_all --enable-faults
 wait_ready
 check "the served document is the repository's" cmp -s "$DOCUMENT" <(get "$(url 1)/openapi.json")
 

@@ -48,8 +48,23 @@ wait_ready() { # until every running node is ready
     local i try
     for i in $NODES; do
         [ -n "${PID[$i]:-}" ] || continue
-        for try in $(seq 200); do [ "$(status "$(url "$i")/readyz")" = 200 ] && break; sleep 0.1; done
-        [ "$try" -lt 200 ] || { say "node $i is not ready"; tail -5 "$WORK/n$i.log"; return 1; }
+        for try in $(seq 600); do [ "$(status "$(url "$i")/readyz")" = 200 ] && break; sleep 0.1; done
+        [ "$try" -lt 600 ] || { say "node $i is not ready"; tail -5 "$WORK/n$i.log"; return 1; }
+    done
+}
+within() { # within SECONDS COMMAND...: tries the command until it succeeds, for so long at most
+    local until=$((SECONDS + $1)); shift
+    until "$@"; do [ "$SECONDS" -lt "$until" ] || return 1; sleep 0.2; done
+}
+kill_leaders() { # kill_leaders ROUNDS: so often kills the leader and starts it again, 1.5 s apart
+    local round l
+    for ((round = 0; round < $1; round++)); do
+        sleep 1.5
+        l=$(leader)
+        [ -n "$l" ] || continue
+        end KILL "$l"
+        sleep 1.5
+        start "$l"
     done
 }
 finish() {

@@ -38,14 +38,7 @@ STOP=$WORK/stop
         echo "$i" >"$WORK/count"
     done
 ) & CLIENT=$!
-for round in 1 2 3; do
-    sleep 1.5
-    l=$(leader)
-    [ -n "$l" ] || continue
-    end KILL "$l"
-    sleep 1.5
-    start "$l"
-done
+kill_leaders 3
 sleep 1
 touch "$STOP"
 wait "$CLIENT"

@@ -70,7 +70,10 @@ struct TransactionDraw {
         case 0, 1: return .value(key, relation, bytes("\(below(max(1, values) + 1))"))
         case 2: return .count(.prefix(bytes("k")), relation, UInt64(below(options.keys + 1)))
         case 3: return .number(key, .version, relation, UInt64(below(3)))
-        case 4: return .number(key, .version, .equal, 0)
+        case 4:
+            let isPlain = options.isRegister || below(2) == 0
+            let property: Transaction.Property = isPlain ? .version : .createRevision
+            return .number(key, property, .equal, 0)
         default:
             if options.isRegister { return .number(key, .version, .greater, 0) }
             let property: Transaction.Property = below(3) == 0 ? .createRevision : .revision

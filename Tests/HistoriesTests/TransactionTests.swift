@@ -144,6 +144,37 @@ import Testing
             })
     }
 
+    @Test func `a failed condition alone may tell when a key was made`() {
+        let renewal = Transaction(
+            conditions: [.number(bytes("a"), .createRevision, .equal, 0)], then: [.get(bytes("a"))],
+            otherwise: [.delete(bytes("a"))])
+        func isGood(made: UInt64, changed: UInt64) -> Bool {
+            var script = Script()
+            script.isExclusive = true
+            script.put(0, 0...5, "a", "1", 2)
+            script.add(1, 6...9, .delete(bytes("a"), if: nil, mustExist: false), .unknown(""))
+            script.add(1, 10...15, .put(bytes("a"), value: bytes("2"), if: nil), .unknown(""))
+            script.add(1, 16...19, .put(bytes("a"), value: bytes("3"), if: nil), .unknown(""))
+            let failed = HistoryOperation.FailedCondition(index: 0, found: made, revision: changed)
+            let answer = HistoryOperation.TransactionAnswer(
+                succeeded: false, results: [.deleted(1, revision: Revision(changed + 1))],
+                failed: [failed])
+            script.add(
+                0, 20...25, .transaction(renewal, dry: false),
+                .ok(.transaction(answer, revision: Revision(changed + 1))))
+            let isGood = BruteForce.isLinearizable(script.history, .revisions)
+            let verdict = judge(script.history).verdict
+            #expect(isGood ? verdict == .linearizable : verdict.isViolation)
+            return isGood
+        }
+        #expect(isGood(made: 4, changed: 5))
+        #expect(isGood(made: 4, changed: 4))
+        #expect(isGood(made: 2, changed: 3))
+        #expect(isGood(made: 5, changed: 5))
+        #expect(!isGood(made: 3, changed: 4))
+        #expect(!isGood(made: 4, changed: 6))
+    }
+
     @Test func `a nested condition is about the state before, a read about the steps before it`() {
         let nested = Transaction(
             then: [

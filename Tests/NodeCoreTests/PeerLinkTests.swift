@@ -42,6 +42,7 @@ extension Instant {
     func nextBatch(at now: Instant) -> (messages: [PeerMessage], batch: UInt64)? { link.nextBatch(at: now) }
     func answered(_ batch: UInt64, at now: Instant) { link.answered(batch, at: now) }
     func failed(_ batch: UInt64, reached: Bool) -> [RequestID] { link.failed(batch, reached: reached) }
+    func lost(_ batch: UInt64, isCut: Bool) { link.lost(batch, isCut: isCut) }
 }
 
 /// A ``BatchWindow`` behind a reference.
@@ -76,6 +77,25 @@ private final class Window {
         Envelope(
             cluster: ClusterID(1), from: NodeID(2), to: NodeID(1), incarnation: incarnation, batch: batch,
             messages: [note(1), note(2)])
+    }
+
+    // MARK: Batches lost on purpose
+
+    @Test(arguments: [false, true]) func `a lost batch makes room, and tells as much as silence does`(
+        isCut: Bool
+    ) throws {
+        _ = link.enqueue(forward(1...2))
+        let (_, batch) = try #require(link.nextBatch(at: .milliseconds(0)))
+        #expect(link.inFlight.count == 1)
+        link.lost(batch, isCut: isCut)
+        #expect(link.inFlight.isEmpty)
+        #expect(link.roundTrip == nil && link.lastHeard == nil)
+        // Its writes may have arrived: what comes of it later gives none of them back.
+        #expect(link.failed(batch, reached: false).isEmpty)
+        #expect(link.failures == (isCut ? 2 : 1))
+        #expect(link.isFailing)
+        link.answered(batch, at: .milliseconds(9))
+        #expect(link.roundTrip == nil)
     }
 
     // MARK: Held answers

@@ -131,6 +131,52 @@ import WAL
         #expect(try runner.store.list().map(\.position.index) == [LogIndex(30), LogIndex(20)])
     }
 
+    /// Changes a byte in the middle of a checkpoint's file.
+    private func spoil(_ index: UInt64, of runner: CheckpointRunner) throws {
+        let name = try Files.list(runner.folder.path).sorted().first { name in
+            UInt64(name.prefix(16), radix: 16) == index
+        }
+        let disk = PosixDisk()
+        let file = try disk.open(runner.folder.path + "/" + #require(name))
+        defer { disk.close(file) }
+        var byte: [UInt8] = [0]
+        let middle = try disk.size(of: file) / 2
+        #expect(try disk.read(file, at: middle, into: &byte) == 1)
+        try disk.write([~byte[0]], to: file, at: middle)
+    }
+
+    /// Asks for a whole checkpoint, which is damaged; what is told.
+    private func damage(_ index: UInt64, of runner: CheckpointRunner) throws -> LogPosition {
+        #expect(try part(index, 0, 1 << 20, of: runner) == nil)
+        return try runner.reports.next {
+            if case .checkpoint(.damaged(let position, _)) = $0 { position } else { nil }
+        }
+    }
+
+    @Test func `a checkpoint that went bad on disk is not served before it was written anew`() throws {
+        let runner = try CheckpointRunner()
+        _ = try write(keyspace(10), with: runner)
+        _ = try write(keyspace(20), with: runner)
+        let sound = try fetch(20, from: runner, step: 1 << 20)
+        try spoil(20, of: runner)
+        #expect(try damage(20, of: runner).index == LogIndex(20))
+        #expect(try part(20, 0, 10, of: runner) == nil)
+        #expect(try fetch(10, from: runner, step: 100).count > 0, "the other one is sound")
+        #expect(try write(keyspace(20), with: runner).cutBelow == LogIndex(11))
+        #expect(try fetch(20, from: runner, step: 100) == sound)
+    }
+
+    @Test func `a damaged checkpoint goes when a newer one is there, and the older sound one stays`() throws {
+        let runner = try CheckpointRunner()
+        _ = try write(keyspace(10), with: runner)
+        _ = try write(keyspace(20), with: runner)
+        try spoil(20, of: runner)
+        #expect(try damage(20, of: runner).index == LogIndex(20))
+        #expect(try write(keyspace(30), with: runner).cutBelow == LogIndex(11))
+        #expect(try runner.store.list().map(\.position.index) == [LogIndex(30), LogIndex(10)])
+        #expect(try part(20, 0, 10, of: runner) == nil)
+    }
+
     @Test func `a damaged snapshot is refused, wherever the damage is`() throws {
         let leader = try CheckpointRunner()
         let written = try write(keyspace(300), with: leader)

@@ -75,4 +75,26 @@ import Testing
         #expect(repeats.takeExpired(at: .milliseconds(50)).map(\.0) == [connection(1)])
         #expect(repeats.deadline == .never)
     }
+
+    @Test func `who was tried many times is answered once, at its time and in the order of coming`() throws {
+        var repeats = RepeatedRequests()
+        let plan = try receive()
+        let ends: [Instant] = [.milliseconds(60), .milliseconds(50), .milliseconds(60), .milliseconds(70)]
+        for (slot, end) in ends.enumerated() {
+            repeats.insert(connection(UInt32(slot + 1)), plan, at: jobs, until: end)
+        }
+        for _ in 0..<1_000 {
+            let taken = repeats.takeOldest(at: jobs)
+            let (oldest, plan) = try #require(taken)
+            let wish = try #require(plan.repeats)
+            let end = repeats.waitEnd(of: oldest, wish, since: .zero)
+            repeats.insert(oldest, plan, at: jobs, until: end)
+        }
+        #expect(repeats.takeExpired(at: .milliseconds(49)).isEmpty)
+        #expect(repeats.takeExpired(at: .milliseconds(55)).map(\.0) == [connection(2)])
+        #expect(repeats.deadline == .milliseconds(60))
+        #expect(repeats.takeExpired(at: .milliseconds(60)).map(\.0) == [connection(1), connection(3)])
+        #expect(repeats.takeExpired(at: .zero, all: true).map(\.0) == [connection(4)])
+        #expect(repeats.isEmpty && repeats.deadline == .never)
+    }
 }

@@ -15,6 +15,17 @@ struct CoordinationWorkloadTests {
 
     @Test func `a client asks for all of it, under few names, as often as is planned`() throws {
         var client = CoordinationClient(client: 3, plan: plan(share: 200), seed: 1)
+        // It needs a token to write behind fences.
+        let request = ClaimRequest(ClaimName(.lock, "k0"), owner: "a")
+        let acquire = CoordinationClient.Asked(operation: .coordinate(.claim(.acquire(request))))
+        var script = CoordinationScript()
+        let outcome = try #require(try script.apply(acquire.operation).outcome)
+        client.learn(acquire, .written(outcome))
+        guard case .coordinated(.claim(.granted(let grant))) = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        let fence = Fence(grant.claim, token: grant.token)
         var kinds: Set<String> = []
         var count = 0
         for number in 0..<20_000 {
@@ -24,12 +35,21 @@ struct CoordinationWorkloadTests {
                 requestID: RequestID(high: 1, low: UInt64(number)), time: WallTime(milliseconds: 0),
                 operation: asked.operation, once: asked.once)
             #expect(try Command(decoding: command.encode()) == command)
-            switch asked.operation {
+            var operation = asked.operation
+            if case .fenced(let fences, let inner) = operation {
+                #expect(fences.allSatisfy { $0 == fence } && !fences.isEmpty)
+                kinds.insert(asked.once == nil ? "fenced" : "fenced once")
+                operation = inner
+            }
+            switch operation {
             case .coordinate(.lease(let command)): kinds.insert("\(command)".prefix { $0 != "(" } + " lease")
             case .coordinate(.claim(let command)): kinds.insert("\(command)".prefix { $0 != "(" } + " claim")
             case .coordinate(.queue(let command)): kinds.insert("\(command)".prefix { $0 != "(" } + " queue")
+            case .coordinate(.barrier(let command)):
+                kinds.insert("\(command)".prefix { $0 != "(" } + " barrier")
             case .coordinate(.cancel): kinds.insert("cancel")
-            case .leasedPut(let key, _, _, _, _), .put(let key, _, _, _), .increment(let key, _):
+            case .leasedPut(let key, _, _, _, _), .put(let key, _, _, _), .increment(let key, _),
+                .delete(let key, _, _, _):
                 #expect(key.first == CoordinationClient.keyStart)
                 kinds.insert(asked.once == nil ? "leased put" : "put once")
             default: Issue.record("\(asked)")
@@ -38,7 +58,9 @@ struct CoordinationWorkloadTests {
         #expect((3_600...4_400).contains(count))
         for kind in [
             "grant lease", "renew lease", "revoke lease", "acquire claim", "configure claim", "clear claim",
-            "configure queue", "enqueue queue", "receive queue", "leased put", "put once", "cancel",
+            "configure barrier", "arrive barrier", "leave barrier", "reset barrier", "delete barrier",
+            "fenced", "fenced once", "configure queue", "enqueue queue", "receive queue", "leased put",
+            "put once", "cancel",
         ] {
             #expect(kinds.contains(kind), "\(kind) of \(kinds)")
         }

@@ -99,6 +99,25 @@ import WAL
                 ]
             },
             mark: .snapshotOffered, latest: .zero + .seconds(25)),
+        Story(
+            testDescription: """
+                found by thought: the leader's checkpoint went bad on disk, the follower without which \
+                nothing could be committed fetched and refused it for ever
+                """,
+            seeds: 1...4,
+            make: { plan in
+                press(&plan)
+                plan.core = [0, 2]
+                plan.fragile = [0]
+                for place in plan.clients.indices { plan.clients[place].home = 2 * (place % 2) }
+                plan.faults = [
+                    rush,
+                    fault(400, lasts: 3000, .partition(.isolate(.node(2), sends: true, hears: true))),
+                    fault(2600, lasts: 600_000, .kill(.node(1))),
+                    fault(3300, .damage(.node(0), .rotNewestCheckpoint)),
+                ]
+            },
+            mark: .checkpointReplaced),
     ]
 
     @Test(arguments: stories)

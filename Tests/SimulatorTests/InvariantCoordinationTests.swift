@@ -8,7 +8,7 @@ import Testing
 @testable import Simulator
 
 /// A log of commands about leases, locks and queues, applied one by one.
-private struct Script {
+struct CoordinationScript {
     private var keyspace = Keyspace()
     private(set) var index = LogIndex.zero
 
@@ -77,7 +77,7 @@ struct InvariantCoordinationTests {
     }
 
     @Test func `I42: two holders, one who was overtaken, and a token that does not grow`() throws {
-        var script = Script()
+        var script = CoordinationScript()
         let invariant = HoldersByTheRules()
         func judge(_ applied: StoreGhost.Applied, _ invariant: HoldersByTheRules) throws {
             let ghost = try #require(applied.coordination)
@@ -95,7 +95,7 @@ struct InvariantCoordinationTests {
         let other = HoldersByTheRules()
         try judge(first, other)
         let token = try #require(first.coordination?.claims[0].holders.first?.token)
-        var again = Script()
+        var again = CoordinationScript()
         _ = try again.apply(acquire("a", .read))
         let released = try again.apply(.coordinate(.claim(.release(lock, token: token))))
         try judge(released, other)
@@ -104,7 +104,7 @@ struct InvariantCoordinationTests {
     }
 
     @Test func `I42: keys that stay when their lease has ended`() throws {
-        var script = Script()
+        var script = CoordinationScript()
         let invariant = HoldersByTheRules()
         let terms = LeaseTerms(id: "L", timeToLive: 1_000)
         let steps: [Store.Operation] = [
@@ -125,7 +125,7 @@ struct InvariantCoordinationTests {
     }
 
     @Test func `I47: a message that is lost, or handed out after it was acknowledged`() throws {
-        var script = Script()
+        var script = CoordinationScript()
         let invariant = MessagesAreKept()
         func judge(_ applied: StoreGhost.Applied) throws {
             let ghost = try #require(applied.coordination)
@@ -150,7 +150,7 @@ struct InvariantCoordinationTests {
     }
 
     @Test func `I48: a request that is carried out again, or answered with something else`() throws {
-        var script = Script()
+        var script = CoordinationScript()
         let invariant = OnceMeansOnce()
         let once = OnceKey(key: "a", fingerprint: 1)
         let add = Store.Operation.increment(key: Array("xn".utf8), by: 1)

@@ -16,6 +16,10 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "Primitives": (["CChecksum"], [])
     ],
     [
+        "Clocks": (["Primitives"], []),
+        "Links": (["Primitives"], []),
+        "Gossip": (["Primitives"], []),
+        "Faults": (["Primitives"], []),
         "JSON": (["Primitives"], []),
         "HTTP": (["Primitives"], []),
         "Consensus": (["Primitives"], []),
@@ -33,7 +37,9 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "Watches": (["Primitives", "JSON", "Store"], []),
     ],
     [
-        "API": (["Primitives", "JSON", "HTTP", "Store", "Watches", "COpenAPI"], []),
+        "API": (
+            ["Primitives", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Store", "Watches", "COpenAPI"], []
+        ),
         "Wire": (["Primitives", "JSON", "Consensus", "Replication"], []),
     ],
     [
@@ -53,13 +59,14 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
             [
                 "Primitives", "JSON", "HTTP", "Consensus", "Store", "WAL", "Wire", "Replication", "NodeCore",
                 "Platform", "Telemetry", "HTTPServer", "PeerTransport", "API", "Watches",
+                "Clocks", "Links", "Gossip", "Faults",
             ], ["Glibc"]
         )
     ],
     [
         "parley": (
             [
-                "Primitives", "JSON", "Platform", "Telemetry", "NodeRuntime", "Client",
+                "Primitives", "JSON", "Links", "Platform", "Telemetry", "NodeRuntime", "Client",
                 "Histories", "Simulator", "ArgumentParser", "Logging",
             ],
             ["Glibc", "Synchronization"]

@@ -51,4 +51,8 @@ int parley_allocate(int descriptor, int64_t offset, int64_t length);
 /// Processor time that the calling thread has used, in nanoseconds.
 int64_t parley_thread_cpu_time(void);
 
+/// How far CLOCK_REALTIME can be from true time in microseconds, as adjtimex(2) knows it from whoever disciplines the
+/// clock; -1 if nobody does, or the kernel does not say.
+int64_t parley_clock_error(void);
+
 #endif

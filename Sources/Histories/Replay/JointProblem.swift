@@ -180,6 +180,9 @@ struct JointProblem {
     private mutating func collect(_ operation: HistoryOperation, _ named: inout Set<UInt64>) {
         guard case .transaction(let transaction, _) = operation.action else { return }
         named.formUnion(operation.toldRevisions.map(\.rawValue))
+        // When a key was made may be told by nothing but a condition that failed. To name other numbers, too,
+        // does no harm.
+        if case .ok(let answer, _) = operation.outcome { named.formUnion(answer.failed.compactMap(\.found)) }
         for case .number(_, let property, let relation, let number) in transaction.allConditions
         where property != .version {
             named.insert(number)

@@ -78,8 +78,8 @@ public final class SimulatedNode {
     var open: [Int32] = []
     /// Counts what clients asked of this life.
     var requestCounter: UInt64 = 0
-    /// Requests that wait in the replicated state, with the operations that they belong to.
-    var parked: [RequestID: UInt64] = [:]
+    /// Requests that wait in the replicated state, with the operations whose clients wait for their end.
+    var parked: [RequestID: [UInt64]] = [:]
     /// How slow planned faults make the disk.
     var slownesses: [Int] = []
     /// Turns in a row for which nothing had come.

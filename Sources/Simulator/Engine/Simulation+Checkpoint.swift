@@ -43,7 +43,7 @@ extension Simulation {
             switch report {
             case .written: statistics.checkpoints += 1
             case .snapshotLoaded: statistics.installs += 1
-            case .failed, .part, .snapshotFailed: break
+            case .failed, .part, .damaged, .snapshotFailed: break
             }
         }
         if isObserved, !thread.reports.isEmpty || !thread.taken.isEmpty {

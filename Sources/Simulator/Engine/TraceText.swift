@@ -123,6 +123,7 @@ enum TraceText {
         case .part(_, let offset, let bytes, let total):
             "part of \(bytes?.count ?? -1) bytes at \(offset) of \(total)"
         case .snapshotLoaded(_, let reference): "snapshot \(reference.position) loaded"
+        case .damaged(let position, let reason): "checkpoint \(position) is damaged: \(reason)"
         case .snapshotFailed(let reference, let reason): "snapshot \(reference.position) failed: \(reason)"
         }
     }

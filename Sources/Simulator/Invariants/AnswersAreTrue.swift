@@ -36,6 +36,12 @@ final class TrueAnswers: Invariant {
             {
                 return try check(told, settling: operation.requestID, what, chronicle)
             }
+            if case .replayed(.coordinated(let told), let original) = outcome,
+                case .replayed(let first, original)? = chronicle.store.applied(at: index)?.outcome,
+                first.isWaiting
+            {
+                return try check(told, settling: original, what, chronicle)
+            }
             try check(outcome, at: index, what, chronicle)
         case .client(let place, .settled(let request, .coordinated(let told))):
             let node = chronicle.nodes[place]

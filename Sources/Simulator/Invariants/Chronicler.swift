@@ -82,7 +82,7 @@ public final class Chronicler: Observer {
                 switch report {
                 case .written(let reference, _, _, _), .snapshotLoaded(_, let reference):
                     node.disk.note(checkpoint: reference.position)
-                case .failed, .part, .snapshotFailed: break
+                case .failed, .part, .damaged, .snapshotFailed: break
                 }
             }
             try chronicle.tell(.checkpoints, .checkpoints(turn.node, turn))

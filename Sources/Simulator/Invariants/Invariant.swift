@@ -30,9 +30,9 @@ extension Invariant {
 
 /// One of each: all promises of the product as it is.
 ///
-/// Not among them, because there is nothing yet that they could be about: I32 (removed members), I36 (leases
-/// of leaders), I43 (writes guarded by a token). What I39 to I41 say of leases is a part of I42. The liveness
-/// promises V1 to V4 and V6 are demanded by the simulation itself.
+/// Not among them, because there is nothing yet that they could be about: I32 (removed members) and I36
+/// (leases of leaders). What I39 to I41 say of leases is a part of I42. The liveness promises V1 to V4 and V6
+/// are demanded by the simulation itself.
 func allInvariants(seed: UInt64) -> [any Invariant] {
     [
         ElectionSafety(), TermsNeverGoBack(), OneVotePerTerm(), VotesForTheUpToDate(), LeadersDontVote(),
@@ -47,8 +47,9 @@ func allInvariants(seed: UInt64) -> [any Invariant] {
         TransfersHoldWrites(), LeadersHearQuorums(),
         FreshReads(), ReadyLeadersAnswer(), TrueSnapshots(), TrueAnswers(), TrueRefusals(),
         NothingDurableIsLost(seed: seed), FailedSyncsAreFinal(), FullDisksRefuse(), BoundedQueues(),
-        NothingEndsEarly(), TimersRunOut(), HoldersByTheRules(), MessagesAreKept(), OnceMeansOnce(),
-        CancelledIsNeverDone(),
+        NothingEndsEarly(), TimersRunOut(), HoldersByTheRules(), FencesHold(), MessagesAreKept(),
+        OnceMeansOnce(),
+        CancelledIsNeverDone(), BarriersByTheRules(),
         WatchesTellAll(seed: seed),
     ]
 }

@@ -116,6 +116,8 @@ public enum Mark: Int, CaseIterable, Sendable {
     case snapshotInParts
     case snapshotPartGone
     case snapshotServedByFormerLeader
+    case checkpointFoundDamaged
+    case checkpointReplaced
     case appliedByInstall
 
     // MARK: Of writes
@@ -212,9 +214,27 @@ public enum Mark: Int, CaseIterable, Sendable {
     case onceReplayedElsewhere
     case onceReplayedLaterTerm
     case onceReused
+    case onceParkedWithOriginal
+    case onceToldEndOfWait
+    case onceParkedElsewhere
+    case fencePassed
+    case fencesPassedTogether
+    case fenceStaleHeldByOther
+    case fenceStaleHeldByNobody
+    case fenceStaleOnTheWay
+    case fencedRepeatedWhenStale
+    case barrierReleased
+    case barrierBroken
+    case barrierRefusedBroken
+    case barrierReset
+    case barrierWaitTimedOut
+    case barrierArrivedTwice
+    case barrierLeftTogether
+    case barrierPartyGone
     case cancelledInTime
     case cancelledTooLate
     case cancelledCame
+    case cancelledCameAfterRestore
 
     // MARK: Of reads
 
@@ -323,7 +343,9 @@ public enum Mark: Int, CaseIterable, Sendable {
     }
 
     private static let allWords: [String] = {
-        let tables = [elections, logs, snapshots, writes, transactions, coordination, reads, disks, cluster]
+        let tables = [
+            elections, logs, snapshots, writes, transactions, coordination, fences, reads, disks, cluster,
+        ]
         return allCases.map { mark in
             for table in tables { if let words = table[mark] { return words } }
             return ""
@@ -336,6 +358,6 @@ func allMarks(_ book: MarkBook) -> [any FactListener] {
     [
         ElectionMarks(book), LogMarks(book), SnapshotMarks(book), WriteMarks(book), ReadMarks(book),
         DiskMarks(book), ClusterMarks(book), TransactionMarks(book),
-        CoordinationMarks(book),
+        CoordinationMarks(book), FenceMarks(book),
     ]
 }

@@ -36,6 +36,8 @@ extension Mark {
         .logCutWhileLagging: "leader cut its log while a follower still needs what is cut",
         .snapshotInParts: "snapshot served in several parts",
         .snapshotPartGone: "part of a snapshot asked for that is not there any more",
+        .checkpointFoundDamaged: "checkpoint found damaged when it was read for a peer",
+        .checkpointReplaced: "new checkpoint in place of a damaged one",
         .snapshotServedByFormerLeader: "snapshot served by a node that leads no more",
         .appliedByInstall: "entries were applied by installing a snapshot, a client's write among them",
     ]
@@ -53,6 +55,7 @@ final class SnapshotMarks: FactListener {
     private var offered: [Int: (to: NodeID, index: LogIndex)] = [:]
     private var loaded: (node: Int, index: LogIndex)?
     private var isReset = false
+    private var isDamaged: Set<Int> = []
 
     init(_ book: MarkBook) { self.book = book }
 
@@ -127,7 +130,11 @@ final class SnapshotMarks: FactListener {
     private func worked(_ turn: CheckpointTurn, _ node: NodeGhost) {
         for report in turn.reports {
             switch report {
+            case .damaged:
+                book.hit(.checkpointFoundDamaged)
+                isDamaged.insert(node.index)
             case .written:
+                book.hit(.checkpointReplaced, if: isDamaged.remove(node.index) != nil)
                 book.hit(.checkpointWritten)
                 writing[node.index] = nil
             case .failed:
@@ -147,6 +154,7 @@ final class SnapshotMarks: FactListener {
         book.hit(.checkpointInterrupted, if: writing[place] != nil)
         book.hit(.installInterrupted, if: fetching[place] != nil)
         (writing[place], fetching[place], installs[place]) = (nil, nil, nil)
+        isDamaged.remove(place)
     }
 
     private func started(_ node: NodeGhost) {

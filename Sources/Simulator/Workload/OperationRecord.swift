@@ -54,6 +54,8 @@ public struct OperationRecord: Sendable {
     /// What it was told; nil if it still waits.
     public internal(set) var outcome: ClientOutcome?
 
+    /// How long the node has to answer, if that is not as its client's plan says.
+    var timeout: Instant.Span?
     /// The life of the node that has taken it; 0 if it has not arrived.
     var life = 0
     /// What the node has answered; on its way to the client.
@@ -62,4 +64,6 @@ public struct OperationRecord: Sendable {
     var once: OnceKey?
     /// The request id under which it was proposed.
     var requestID = RequestID.none
+    /// The request in the state with which its client waits: its own, or the one that it repeats.
+    var waitsWith = RequestID.none
 }

@@ -81,13 +81,16 @@ struct SimulatedClient: Sendable {
 
     mutating func nextAction(_ keys: KeyPlan) -> ClientAction {
         once = nil
+        if let asked = coordination.nextAtOnce() { return write(asked) }
         if random.below(100) < plan.reads { return nextRead(keys) }
-        if let asked = coordination.next() {
-            once = asked.once
-            return .write(asked.operation, forwards: coordination.forwards(unforwarded: plan.unforwarded))
-        }
+        if let asked = coordination.next() { return write(asked) }
         if random.chance(120_000) { return nextTransaction(keys) }
         return .write(nextWrite(keys), forwards: random.below(100) >= plan.unforwarded)
+    }
+
+    private mutating func write(_ asked: CoordinationClient.Asked) -> ClientAction {
+        once = asked.once
+        return .write(asked.operation, forwards: coordination.forwards(unforwarded: plan.unforwarded))
     }
 
     static func plainKey(_ number: Int) -> [UInt8] { Array("k\(number)".utf8) }

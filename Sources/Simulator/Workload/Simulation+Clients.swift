@@ -31,9 +31,10 @@ extension Simulation {
         let way = clients[place].random.span(.microseconds(30), .milliseconds(3))
         var patience = max(client.timeout + client.patience, .milliseconds(1))
         if rush?.isImpatient == true { patience = min(patience, .milliseconds(100)) }
+        let haste = clients[place].coordination.haste(with: action)
         invoke(
             action, once: clients[place].once, client: client.number, at: node, arrives: way,
-            givesUp: patience)
+            givesUp: haste?.givesUp ?? patience, timeout: haste?.timeout)
     }
 
     /// The greatest hurry that clients are in.
@@ -51,18 +52,20 @@ extension Simulation {
 
     private func plan(nextOf place: Int) {
         let think = clients[place].random.exponential(clients[place].plan.think)
-        clients[place].asksAt = time + think.nanoseconds / Int64(rush?.factor ?? 1)
+        let factor = max(rush?.factor ?? 1, clients[place].coordination.isInHurry ? 8 : 1)
+        clients[place].asksAt = time + think.nanoseconds / Int64(factor)
         queue.add(.client(Int32(place)), at: clients[place].asksAt)
     }
 
     func invoke(
         _ action: ClientAction, once: OnceKey? = nil, client: Int, at node: Int, arrives: Instant.Span,
-        givesUp: Instant.Span
+        givesUp: Instant.Span, timeout: Instant.Span? = nil
     ) {
         let number = operations.count
         operations.append(
             OperationRecord(number: number, client: client, node: node, action: action, invoked: now))
         operations[number].once = once
+        operations[number].timeout = timeout
         statistics.operations += 1
         hash.add(number << 16 ^ client << 8 ^ node)
         if isObserved { emit(.invoked(operation: number)) }
@@ -87,7 +90,7 @@ extension Simulation {
 
     /// The node loop takes a request. Answers what to step, if anything.
     func take(call number: Int, _ node: SimulatedNode, _ own: Instant, _ wall: WallTime) -> NodeEvent? {
-        let timeout = timeout(of: operations[number].client)
+        let timeout = operations[number].timeout ?? timeout(of: operations[number].client)
         switch operations[number].action {
         case .write(let operation, let forwards):
             let id = node.nextRequestID(wall)

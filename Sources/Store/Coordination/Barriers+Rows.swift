@@ -114,6 +114,7 @@ extension Coordination {
         var member: BarrierMember
         if let found = self.member(arrival.member, of: barrier, generation) {
             member = found
+            if isPlanted(.partyCountsTwice) { barrier.arrived += 1 }
             if member.lease != arrival.lease, let lease = member.lease {
                 letGo(.member(barrier.name, generation, member.name), of: lease)
             }
@@ -249,7 +250,11 @@ extension Coordination {
         let broken = BarrierBreak(barrier: barrier.name, generation: generation, cause: cause)
         for member in members(of: barrier.name, generation) {
             var member = member
-            settle(&member, .broken(broken))
+            if isPlanted(.breakTellsNobody) {
+                disarm(member.timer)
+            } else {
+                settle(&member, .broken(broken))
+            }
             remove(member, of: barrier, generation)
         }
     }
@@ -300,6 +305,7 @@ extension Coordination {
             markLeft(found, of: &barrier)
         } else {
             set(found, of: barrier, generation)
+            if isPlanted(.deadPartyCounts) { return }
             let cause = BarrierBreak.Cause.leaseEnded(member: member)
             removeMembers(of: barrier, generation, cause)
             (barrier.arrived, barrier.broken) = (0, cause)

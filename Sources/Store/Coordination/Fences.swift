@@ -42,10 +42,20 @@ extension Keyspace {
 
     /// The refusal of a command with these fences; nil if all their tokens are current.
     func refusal(of fences: [Fence]) -> Refusal? {
-        for fence in fences where !isHeld(fence.claim, token: fence.token) {
+        for fence in isPlanted(.looksAtFirstFence) ? Array(fences.prefix(1)) : fences
+        where !isCurrent(fence) {
             return .fenceStale(fence, current: currentToken(of: fence.claim))
         }
         return nil
+    }
+
+    private func isCurrent(_ fence: Fence) -> Bool {
+        if isHeld(fence.claim, token: fence.token) { return true }
+        if isPlanted(.checksFencesWhenAsked) { return fence.token > 0 }
+        let current = currentToken(of: fence.claim)
+        if isPlanted(.freeThingPassesFence) { return current == nil }
+        if isPlanted(.olderTokenPassesFence) { return current.map { fence.token < $0 } ?? false }
+        return false
     }
 }
 

@@ -132,7 +132,9 @@ extension Keyspace {
         guard let once else { return nil }
         if let known = coordination.value(RowKey(once: once.key, principal), as: OnceRow.self) {
             guard let outcome = known.outcome else { return .refused(.cancelled) }
-            if isPlanted(.carriesOutRepeats) { return nil }
+            if isPlanted(.carriesOutRepeats) || isPlanted(.repeatWaitsAgain) && outcome.isWaiting {
+                return nil
+            }
             guard known.fingerprint == once.fingerprint || isPlanted(.ignoresFingerprint) else {
                 return .refused(.keyReused)
             }
@@ -212,6 +214,7 @@ extension Coordination {
             guard let row = bytes(waiting).map({ RowKey(bytes: $0) }) else { continue }
             remove(waiting)
             outcomes.waiting -= 1
+            if isPlanted(.endOfWaitForgotten) { continue }
             guard var once = value(row, as: OnceRow.self) else { continue }
             once.outcome = .coordinated(outcome)
             setOutcome(row, once)
@@ -298,7 +301,7 @@ extension Coordination {
         if isPlanted(.restoreForgetsWaiters) { keys(RowKey(.claimWaiter)).forEach { remove($0) } }
         outcomes.count = count(RowKey(.outcomeAge))
         outcomes.hasCancelled = first(RowKey(.cancelled)) != nil && !isPlanted(.restoreForgetsCancelled)
-        outcomes.waiting = count(RowKey(.waitingOutcome))
+        outcomes.waiting = isPlanted(.restoreForgetsWaitingKeys) ? 0 : count(RowKey(.waitingOutcome))
         outcomes.bytes = 0
         for kind in [RowKind.outcome, .cancelled] {
             forEach(RowKey(kind)) { key, value in

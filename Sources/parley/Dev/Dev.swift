@@ -38,6 +38,9 @@ struct Dev: ParsableCommand {
         help: ArgumentHelp("How often a leader shows that it lives. (default: 100ms)", valueName: "time"))
     var heartbeatInterval: TimeSpan?
 
+    @Flag(help: "Let faults be set on links, and nodes be paused: see parley fault.")
+    var enableFaults = false
+
     @Option(
         help: ArgumentHelp("The least level of lines in the nodes' logs. (default: info)", valueName: "level")
     )
@@ -63,6 +66,7 @@ struct Dev: ParsableCommand {
         if let heartbeatInterval {
             extra += ["--heartbeat-interval", heartbeatInterval.defaultValueDescription]
         }
+        if enableFaults { extra.append("--enable-faults") }
         if let logLevel { extra += ["--log-level", logLevel.rawValue] }
         return try DevPlan(nodes: nodes, port: port, folder: dataDir, extra: extra)
     }

@@ -62,6 +62,12 @@ struct Serve: ParsableCommand {
             help: ArgumentHelp(
                 "The cluster's name: nodes of another one are refused. (default: parley)", valueName: "name"))
         var clusterName: String?
+
+        @Option(
+            help: ArgumentHelp(
+                "A file with 32 hexadecimal digits (openssl rand -hex 16), the same on all nodes: it "
+                    + "seals the datagrams between them. (default: none)", valueName: "file"))
+        var clusterKeyFile: String?
     }
 
     struct Timing: ParsableArguments {
@@ -110,6 +116,9 @@ struct Serve: ParsableCommand {
             help: ArgumentHelp("How lines are written to standard error. (default: text)", valueName: "form"))
         var logFormat: LogFormat?
 
+        @Flag(help: "Take faults on links and pauses by API: never on a cluster that anybody needs.")
+        var enableFaults = false
+
         @Flag(help: "Stop when standard input ends: for a parent process whose death must stop the node.")
         var exitWithStdin = false
     }
@@ -147,6 +156,8 @@ extension Logger {
             info("listening", metadata: ["event": "listening", "url": "\(url)"])
         case .transition(let text):
             info("\(text)", metadata: ["event": "transition"])
+        case .member(let text):
+            info("\(text)", metadata: ["event": "member"])
         case .leader(let name?, let term):
             info("leader known", metadata: ["event": "leader", "leader": "\(name)", "term": "\(term)"])
         case .leader(nil, let term):

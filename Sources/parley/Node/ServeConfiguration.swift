@@ -1,6 +1,7 @@
 // From flags and environment to a configuration that makes sense, or to one line that says what does not.
 
 import Client
+import Links
 import Logging
 import NodeRuntime
 import Platform
@@ -51,6 +52,10 @@ extension Serve {
         if let name = try environment.value(identity.clusterName, "PARLEY_CLUSTER_NAME") {
             configuration.clusterName = name
         }
+        if let path = try environment.value(identity.clusterKeyFile, "PARLEY_CLUSTER_KEY_FILE") {
+            configuration.clusterKey = try Serve.key(inFile: path)
+        }
+        configuration.enablesFaults = logging.enableFaults || environment["PARLEY_ENABLE_FAULTS"] != nil
         if let size = try environment.value(timing.snapshotLogSize, "PARLEY_SNAPSHOT_LOG_SIZE") {
             guard size.bytes >= 1 << 20 else { throw .usage("--snapshot-log-size must be at least 1MiB") }
             configuration.checkpointLogBytes = size.bytes
@@ -62,6 +67,25 @@ extension Serve {
             configuration.httpMaxConnections = connections
         }
         return configuration
+    }
+
+    /// Reads the key that all nodes of the cluster share.
+    private static func key(inFile path: String) throws(CommandFailure) -> SharedKey {
+        let bytes: [UInt8]?
+        do throws(SystemError) {
+            let file = try Files.open(path, .read)
+            bytes = try Terminal.readAll(file.number, limit: 4_096)
+        } catch {
+            throw .usage("--cluster-key-file: cannot read \(path): \(error.reason)")
+        }
+        let text = String(decoding: bytes ?? [], as: UTF8.self).drop { $0.isWhitespace }
+        guard let key = SharedKey(hexadecimal: text.prefix { !$0.isWhitespace }),
+            text.drop(while: { !$0.isWhitespace }).allSatisfy(\.isWhitespace)
+        else {
+            throw .usage(
+                "--cluster-key-file \(path): a key is 32 hexadecimal digits, as of openssl rand -hex 16")
+        }
+        return key
     }
 
     /// Reads `n1=http://host:port,n2=…`.

@@ -18,7 +18,7 @@ private let runDiscussion = """
     """
 
 /// Locks: one who writes, or many who read.
-struct LockVerb: ParsableCommand {
+struct LockVerb: ClaimVerb {
     static let configuration = CommandConfiguration(
         commandName: "lock",
         abstract: "Run a command while a lock is held; look at locks.",
@@ -32,9 +32,11 @@ struct LockVerb: ParsableCommand {
             A lock with the name of one of the subcommands: parley lock run show -- ...
             """,
         subcommands: [
-            Run.self, Acquire.self, Renew.self, Release.self, Check.self, Show.self, WatchStates.self,
-            Break.self,
+            Run.self, Acquire.self, RenewClaim<Self>.self, ReleaseClaim<Self>.self, Check.self,
+            ShowClaims<Self>.self, WatchClaim<Self>.self, Break.self,
         ], defaultSubcommand: Run.self)
+    static let kind = ClaimKind.lock
+    static let noun = "lock"
 
     /// Runs a command.
     struct Run: ParsableCommand {
@@ -75,51 +77,13 @@ struct LockVerb: ParsableCommand {
         }
     }
 
-    /// Starts the time of a lock again.
-    struct Renew: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Start the time of a lock again.")
-        @OptionGroup var held: HeldClaim
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws { try show(held.call("/locks", "/renew"), connection) }
-    }
-
-    /// Gives a lock back.
-    struct Release: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Give a lock back.")
-        @OptionGroup var held: HeldClaim
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws { try show(held.call("/locks", "/release"), connection) }
-    }
-
     /// Whether a token is worth something.
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Exit with 4 unless a token is that of a present holder.")
         @OptionGroup var held: HeldClaim
         @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws { try show(held.call("/locks", "/check", method: "GET"), connection) }
-    }
-
-    /// Shows a lock, or all.
-    struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show a lock, or all of them.")
-        @Argument(help: "The lock.") var name: String?
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws {
-            try show(Call("GET", name.map { Call.path("/locks", $0) } ?? "/locks"), connection)
-        }
-    }
-
-    /// Follows a lock.
-    struct WatchStates: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "watch", abstract: "Show a lock, now and after each change, one line each.",
-            discussion: watchDiscussion)
-        @Argument(help: "The lock.") var name: String
-        @Option(help: ArgumentHelp("End after so many states.", valueName: "number")) var max: Int?
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func validate() throws { try checkStates(max) }
-        func run() throws { try followStates(.lock, name, max, connection) }
+        func run() throws { try show(held.call(LockVerb.kind, "/check", method: "GET"), connection) }
     }
 
     /// Takes a lock away.
@@ -133,7 +97,7 @@ struct LockVerb: ParsableCommand {
 }
 
 /// Elections: one candidate leads.
-struct ElectVerb: ParsableCommand {
+struct ElectVerb: ClaimVerb {
     static let configuration = CommandConfiguration(
         commandName: "elect",
         abstract: "Run a command while leading; look at elections.",
@@ -144,9 +108,13 @@ struct ElectVerb: ParsableCommand {
             An election with the name of one of the subcommands: parley elect run show -- ...
             """,
         subcommands: [
-            Run.self, Campaign.self, Proclaim.self, Renew.self, Resign.self, Show.self, WatchStates.self,
+            Run.self, Campaign.self, Proclaim.self, RenewClaim<Self>.self, ReleaseClaim<Self>.self,
+            ShowClaims<Self>.self, WatchClaim<Self>.self,
         ],
         defaultSubcommand: Run.self)
+    static let kind = ClaimKind.election
+    static let noun = "election"
+    static let release = "resign"
 
     /// Runs a command.
     struct Run: ParsableCommand {
@@ -187,53 +155,15 @@ struct ElectVerb: ParsableCommand {
         @OptionGroup(title: "Connection") var connection: ClientOptions
 
         func run() throws {
-            var call = held.call("/elections", "/proclaim")
+            var call = held.call(ElectVerb.kind, "/proclaim")
             call.query.append(("value", value))
             try show(call, connection)
         }
     }
-
-    /// Starts the time of the leader again.
-    struct Renew: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Start the leader's time again.")
-        @OptionGroup var held: HeldClaim
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws { try show(held.call("/elections", "/renew"), connection) }
-    }
-
-    /// Leads no more.
-    struct Resign: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lead no more.")
-        @OptionGroup var held: HeldClaim
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws { try show(held.call("/elections", "/resign"), connection) }
-    }
-
-    /// Shows who leads, or all elections.
-    struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show who leads, or all elections.")
-        @Argument(help: "The election.") var name: String?
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws {
-            try show(Call("GET", name.map { Call.path("/elections", $0) } ?? "/elections"), connection)
-        }
-    }
-
-    /// Follows an election.
-    struct WatchStates: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "watch", abstract: "Show who leads, now and after each change, one line each.",
-            discussion: watchDiscussion)
-        @Argument(help: "The election.") var name: String
-        @Option(help: ArgumentHelp("End after so many states.", valueName: "number")) var max: Int?
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func validate() throws { try checkStates(max) }
-        func run() throws { try followStates(.election, name, max, connection) }
-    }
 }
 
 /// Semaphores: as many as there are permits.
-struct SemaphoreVerb: ParsableCommand {
+struct SemaphoreVerb: ClaimVerb {
     static let configuration = CommandConfiguration(
         commandName: "semaphore",
         abstract: "Run a command with permits of a semaphore; look at semaphores.",
@@ -245,8 +175,11 @@ struct SemaphoreVerb: ParsableCommand {
             A semaphore with the name of one of the subcommands: parley semaphore run show -- ...
             """,
         subcommands: [
-            Run.self, Acquire.self, Renew.self, Release.self, Show.self, Configure.self, Remove.self,
+            Run.self, Acquire.self, RenewClaim<Self>.self, ReleaseClaim<Self>.self, ShowClaims<Self>.self,
+            Configure.self, Remove.self,
         ], defaultSubcommand: Run.self)
+    static let kind = ClaimKind.semaphore
+    static let noun = "semaphore"
 
     /// Runs a command.
     struct Run: ParsableCommand {
@@ -285,32 +218,6 @@ struct SemaphoreVerb: ParsableCommand {
         }
     }
 
-    /// Starts the time of permits again.
-    struct Renew: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Start the time of permits again.")
-        @OptionGroup var held: HeldClaim
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws { try show(held.call("/semaphores", "/renew"), connection) }
-    }
-
-    /// Gives permits back.
-    struct Release: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Give permits back.")
-        @OptionGroup var held: HeldClaim
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws { try show(held.call("/semaphores", "/release"), connection) }
-    }
-
-    /// Shows a semaphore, or all.
-    struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show a semaphore, or all of them.")
-        @Argument(help: "The semaphore.") var name: String?
-        @OptionGroup(title: "Connection") var connection: ClientOptions
-        func run() throws {
-            try show(Call("GET", name.map { Call.path("/semaphores", $0) } ?? "/semaphores"), connection)
-        }
-    }
-
     /// Makes a semaphore, or changes how many permits it has.
     struct Configure: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -332,6 +239,70 @@ struct SemaphoreVerb: ParsableCommand {
         @OptionGroup(title: "Connection") var connection: ClientOptions
         func run() throws { try show(Call("DELETE", Call.path("/semaphores", name)), connection) }
     }
+}
+
+// MARK: What they have in common
+
+/// A kind of claim on the command line.
+protocol ClaimVerb: ParsableCommand {
+    static var kind: ClaimKind { get }
+    /// One of them, in words.
+    static var noun: String { get }
+    /// The subcommand, and the endpoint, that gives one up.
+    static var release: String { get }
+}
+
+extension ClaimVerb {
+    static var release: String { "release" }
+}
+
+/// Starts the time of what is held again.
+struct RenewClaim<Verb: ClaimVerb>: ParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "renew", abstract: "Start the time for which the \(Verb.noun) is held again.")
+    }
+    @OptionGroup var held: HeldClaim
+    @OptionGroup(title: "Connection") var connection: ClientOptions
+    func run() throws { try show(held.call(Verb.kind, "/renew"), connection) }
+}
+
+/// Gives up what is held.
+struct ReleaseClaim<Verb: ClaimVerb>: ParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: Verb.release, abstract: "Give up the \(Verb.noun) before the time is over.")
+    }
+    @OptionGroup var held: HeldClaim
+    @OptionGroup(title: "Connection") var connection: ClientOptions
+    func run() throws { try show(held.call(Verb.kind, "/" + Verb.release), connection) }
+}
+
+/// Shows one, or all.
+struct ShowClaims<Verb: ClaimVerb>: ParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: "show", abstract: "Show one \(Verb.noun), or all of them.")
+    }
+    @Argument(help: "Which \(Verb.noun).") var name: String?
+    @OptionGroup(title: "Connection") var connection: ClientOptions
+    func run() throws {
+        try show(Call("GET", name.map { Call.path(Verb.kind.path, $0) } ?? Verb.kind.path), connection)
+    }
+}
+
+/// Follows one.
+struct WatchClaim<Verb: ClaimVerb>: ParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "watch",
+            abstract: "Show the \(Verb.noun), now and after each change, one line each.",
+            discussion: watchDiscussion)
+    }
+    @Argument(help: "Which \(Verb.noun).") var name: String
+    @Option(help: ArgumentHelp("End after so many states.", valueName: "number")) var max: Int?
+    @OptionGroup(title: "Connection") var connection: ClientOptions
+    func validate() throws { try checkStates(max) }
+    func run() throws { try followStates(Verb.kind, name, max, connection) }
 }
 
 /// Who wants to lead.
@@ -371,8 +342,8 @@ struct HeldClaim: ParsableArguments {
     @Argument(help: "Its name.") var name: String
     @Option(help: "The token that it was given with.") var token: UInt64
 
-    func call(_ collection: String, _ action: String, method: String = "POST") -> Call {
-        Call(method, Call.path(collection, name, action), query: [("token", "\(token)")])
+    func call(_ kind: ClaimKind, _ action: String, method: String = "POST") -> Call {
+        Call(method, Call.path(kind.path, name, action), query: [("token", "\(token)")])
     }
 }
 

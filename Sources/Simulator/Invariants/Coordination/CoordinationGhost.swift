@@ -11,13 +11,24 @@ struct CoordinationGhost: Sendable {
         var waiters: [ClaimCandidate]
     }
 
-    /// What the entry says.
+    /// A barrier, with who has arrived in its present generation, and who belonged to the one that was
+    /// released last, in the order of arrival.
+    struct Barrier: Sendable {
+        var state: Store.Barrier
+        var here: [BarrierMember]
+        var gone: [BarrierMember]
+    }
+
+    /// What the entry says, without its fences.
     var command: Command
+    /// The tokens that must be current for it to change anything.
+    var fences: [Fence] = []
     /// What happened that somebody outside the state waits for.
     var news: [Coordination.News]
     var leases: [Lease]
     var claims: [Claim]
     var queues: [Queue]
+    var barriers: [Barrier]
     /// The keys that only the clients of these things use, with the leases that they are under.
     var keys: [[UInt8]: String?]
 
@@ -27,9 +38,18 @@ struct CoordinationGhost: Sendable {
             let command = try? Command(decoding: entry.payload)
         else { return nil }
         self.command = command
+        if case .fenced(let fences, let operation) = command.operation {
+            self.fences = fences
+            self.command.operation = operation
+        }
         self.news = news
         leases = keyspace.leases(limit: 1000)
         queues = keyspace.queues(limit: 100)
+        barriers = keyspace.barriers(limit: 100).map { state in
+            Barrier(
+                state: state, here: keyspace.members(of: state, generation: state.generation),
+                gone: state.released == 0 ? [] : keyspace.members(of: state, generation: state.released))
+        }
         claims = []
         for kind in ClaimKind.allCases {
             for state in keyspace.claims(kind, limit: 100) {
@@ -45,10 +65,10 @@ struct CoordinationGhost: Sendable {
         }
     }
 
-    /// Puts under leases, coordination, and what has an idempotency key: operations 8 to 10 of a command
-    /// whose principal is empty.
+    /// Puts under leases, coordination, and what has an idempotency key or a fence: operations 8 to 11 of a
+    /// command whose principal is empty.
     private static func isAbout(_ payload: [UInt8]) -> Bool {
-        payload.count > 26 && payload[25] == 0 && (8...10).contains(payload[26])
+        payload.count > 26 && payload[25] == 0 && (8...11).contains(payload[26])
     }
 }
 
@@ -69,11 +89,19 @@ extension Chronicle {
 }
 
 extension StoreGhost.Applied {
-    /// What the command did that it asks for; nil if it was known before, or refused for that.
+    /// What the command did that it asks for; nil if it was known before, or refused for that or by a fence.
     var ownOutcome: Outcome? {
         switch outcome {
-        case .replayed, .refused(.cancelled), .refused(.keyReused), nil: nil
+        case .replayed, .refused(.cancelled), .refused(.keyReused), .refused(.fenceStale), nil: nil
         case let own?: own
+        }
+    }
+
+    /// Whether it is the first to ask for what it asks for, so that its outcome is kept under its key.
+    var isFirst: Bool {
+        switch outcome {
+        case .replayed, .refused(.cancelled), .refused(.keyReused), nil: false
+        default: true
         }
     }
 }

@@ -92,6 +92,11 @@ struct HoldingModel {
         if old != id { endIfUnused(old) }
     }
 
+    mutating func delete(_ key: [UInt8]) {
+        guard let old = keys.removeValue(forKey: key) else { return }
+        endIfUnused(old)
+    }
+
     // MARK: Claims
 
     mutating func acquire(_ asked: ClaimRequest, _ request: RequestID) -> Verdict {

@@ -32,6 +32,8 @@ final class NothingEndsEarly: Invariant {
     private var made: [LogPosition: Instant] = [:]
     private var leases: [String: Lasting] = [:]
     private var waits: [RequestID: Wait] = [:]
+    /// Waits at barriers.
+    private var parties: [RequestID: Lasting] = [:]
     private var closed: [ClaimName: Lasting] = [:]
     /// By the number of the message's place.
     private var messages: [UInt64: Lasting] = [:]
@@ -75,6 +77,17 @@ final class NothingEndsEarly: Invariant {
             default: break
             }
         }
+        for case .settled(let request, .barrier(let outcome)) in ghost.news {
+            guard let known = parties.removeValue(forKey: request),
+                case .coordinate(.timers) = ghost.command.operation
+            else { continue }
+            switch outcome {
+            case .arrived: try demand(known, is: now, "the wait of \(request) at a barrier")
+            case .left(_, let left, let all) where left < all:
+                try demand(known, is: now, "the wait of \(request) to leave a barrier")
+            default: break
+            }
+        }
         if case .coordinate(.timers(.fire)) = ghost.command.operation { try lookAtEnded(ghost, now) }
         let living = Set(ghost.leases.map(\.id))
         leases = leases.filter { living.contains($0.key) }
@@ -110,8 +123,13 @@ final class NothingEndsEarly: Invariant {
             try look(command, outcome, request, now)
         case (.coordinate(.queue(let command)), .coordinated(.queue(let outcome))):
             try look(command, outcome, request, ghost, now)
+        case (.coordinate(.barrier(.arrive(_, let asked))), .coordinated(.barrier(.waiting))):
+            parties[request] = Lasting(since: now.made, milliseconds: asked.wait)
+        case (.coordinate(.barrier(.leave(_, _, let wait))), .coordinated(.barrier(.leaving))):
+            parties[request] = Lasting(since: now.made, milliseconds: wait)
         case (.coordinate(.abandon(let other)), .coordinated(.abandoned(true))):
             waits[other] = nil
+            parties[other] = nil
             messages = messages.filter { $0.value.request != other }
         default: break
         }

@@ -61,6 +61,8 @@ final class HoldersByTheRules: Invariant {
             try demand(model.leases[id] == nil, "entry \(index) finds no lease \(id), which lives")
         case (.put(let key, _, _, _), .put?), (.increment(let key, _), .incremented?):
             if key.first == CoordinationClient.keyStart { model.put(key, under: nil) }
+        case (.delete(let key, _, _, _), .deleted?):
+            if key.first == CoordinationClient.keyStart { model.delete(key) }
         default: break
         }
     }

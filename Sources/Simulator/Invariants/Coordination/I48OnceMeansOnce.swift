@@ -4,7 +4,8 @@ import Primitives
 import Store
 
 /// A request with an idempotency key is carried out once, however often it is sent and by whichever nodes;
-/// whoever sends it again is told the same; another request under the same key is refused. Bugs C1 to C3.
+/// whoever sends it again is told the same, or waits with the first one and is told how that ended; another
+/// request under the same key is refused. Bugs C1 to C3.
 final class OnceMeansOnce: Invariant {
     static let name = "I48"
     static let promise =
@@ -18,6 +19,8 @@ final class OnceMeansOnce: Invariant {
         var outcome: Outcome
     }
     private var known: [String: Known] = [:]
+    /// The keys of requests that wait in the state.
+    private var waiting: [RequestID: String] = [:]
     private var cancelledKeys: Set<String> = []
     private var cancelled: Set<RequestID> = []
 
@@ -32,10 +35,21 @@ final class OnceMeansOnce: Invariant {
                 case .key(let key, _): cancelledKeys.insert(key)
                 }
             }
-            guard let once = ghost.command.once, let outcome = applied.outcome,
+            if let once = ghost.command.once, let outcome = applied.outcome,
                 let before = chronicle.store.state(at: index.previous)
-            else { return }
-            try look(once, outcome, applied, before, index)
+            {
+                try look(once, outcome, applied, before, index)
+            }
+            settle(ghost.news)
+        }
+    }
+
+    /// Whatever waited and has come to its end is told so from then on.
+    func settle(_ news: [Coordination.News]) {
+        guard !waiting.isEmpty else { return }
+        for case .settled(let request, let outcome) in news {
+            guard let key = waiting.removeValue(forKey: request) else { continue }
+            known[key]?.outcome = .coordinated(outcome)
         }
     }
 
@@ -64,7 +78,7 @@ final class OnceMeansOnce: Invariant {
             }
             try demand(
                 told == first.outcome && original == first.request,
-                "\(what) is answered with \(told) of \(original), the first one was told \(first.outcome)")
+                "\(what) is answered with \(told) of \(original), the first one came to \(first.outcome)")
             return
         }
         if outcome.hasComeToNothing { return }
@@ -76,6 +90,7 @@ final class OnceMeansOnce: Invariant {
         default:
             known[once.key] = Known(
                 index: index, request: applied.request, fingerprint: once.fingerprint, outcome: outcome)
+            if outcome.isWaiting { waiting[applied.request] = once.key }
         }
     }
 }
@@ -109,7 +124,7 @@ final class CancelledIsNeverDone: Invariant {
                 "request \(applied.request) was cancelled at \(at) and does at \(index): "
                     + "\(applied.outcome.map { "\($0)" } ?? "")")
         }
-        if let once = command?.once, applied.ownOutcome != nil,
+        if let once = command?.once, applied.isFirst,
             applied.outcome?.hasComeToNothing == false
         {
             keysDone[once.key] = index

@@ -10,6 +10,8 @@ public struct CoordinationPlan: Sendable, CustomStringConvertible {
     public internal(set) var leases = 1
     /// How many queues there are, besides that of the dead.
     public internal(set) var queues = 1
+    /// Of a thousand writes, how many are given up soon, and cancelled.
+    public internal(set) var haste = 0
     /// No lease, wait or visibility is longer.
     public internal(set) var longest = Instant.Span.seconds(4)
 
@@ -18,7 +20,7 @@ public struct CoordinationPlan: Sendable, CustomStringConvertible {
         share == 0
             ? "none"
             : "\(share) of a thousand writes, \(locks) locks, \(leases) leases, \(queues) queues, at most "
-                + "\(longest.milliseconds) ms"
+                + "\(longest.milliseconds) ms, \(haste) of a thousand cancelled soon"
     }
 }
 
@@ -27,12 +29,13 @@ extension PlanDrawing {
         let share =
             switch coordination.below(20) {
             case 0...2: 0
-            case 3...14: coordination.number(in: 80...220)
-            default: coordination.number(in: 250...700)
+            case 3...14: coordination.number(in: 100...280)
+            default: coordination.number(in: 300...700)
             }
         plan.coordination = CoordinationPlan(
             share: share, locks: coordination.number(in: 1...2), leases: coordination.number(in: 1...3),
             queues: coordination.number(in: 1...2),
             longest: coordination.magnitude(.milliseconds(1_000), .milliseconds(6_000)))
+        plan.coordination.haste = coordination.coin() ? coordination.magnitude(10...200) : 0
     }
 }
