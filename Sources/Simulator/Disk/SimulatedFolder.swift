@@ -58,6 +58,14 @@ enum NameChange: Sendable {
         case .put(_, let target), .drop(let target): target
         }
     }
+
+    /// The name that is given.
+    var name: String? {
+        switch self {
+        case .put(let name, _): name
+        case .drop: nil
+        }
+    }
 }
 
 /// A folder's names.
@@ -84,17 +92,24 @@ struct SimulatedFolder: Sendable {
         durable.apply(change)
     }
 
+    /// What the cache shows becomes durable.
     mutating func flush() {
         guard !pending.isEmpty else { return }
-        for change in pending { durable.apply(change) }
+        durable = names
         pending.removeAll(keepingCapacity: true)
     }
 
-    /// Some changes become durable, the others stay pending.
+    /// Some changes become durable. The others stay pending, but for those that a later one made void: they
+    /// would take a file or a name back to where it was before.
     mutating func flushSome(_ isFlushed: [Bool]) {
         var rest: [NameChange] = []
         for (change, isFlushed) in zip(pending, isFlushed) {
-            if isFlushed { durable.apply(change) } else { rest.append(change) }
+            guard isFlushed else {
+                rest.append(change)
+                continue
+            }
+            durable.apply(change)
+            rest.removeAll { $0.target == change.target || $0.name != nil && $0.name == change.name }
         }
         pending = rest
     }
