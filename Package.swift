@@ -46,7 +46,7 @@ let package = Package(
         .target(
             name: "Replication", dependencies: ["Primitives", "Consensus", "Store"], swiftSettings: pure),
         .target(
-            name: "Wire", dependencies: ["Primitives", "JSON", "Consensus", "Replication"],
+            name: "Wire", dependencies: ["Primitives", "Clocks", "JSON", "Consensus", "Replication"],
             swiftSettings: pure),
         .target(
             name: "NodeCore",
@@ -125,7 +125,8 @@ let package = Package(
             name: "ReplicationTests", dependencies: ["Replication", "Consensus", "Store", "Primitives"],
             swiftSettings: common),
         .testTarget(
-            name: "WireTests", dependencies: ["Wire", "Replication", "Consensus", "JSON", "Primitives"],
+            name: "WireTests",
+            dependencies: ["Wire", "Clocks", "Replication", "Consensus", "JSON", "Primitives"],
             swiftSettings: common),
         .testTarget(
             name: "NodeCoreTests",

@@ -341,6 +341,8 @@ public struct ClockStatus: Sendable {
     public var rows: [Row] = []
     /// What most of the nodes' clocks agree on.
     public var agreement: ClockAgreement?
+    /// What the node adds to the machine's clock because it is wrong, in microseconds; 0 if it is not.
+    public var correction: Int64 = 0
 
     /// What one node knows of the others' clocks.
     public struct Row: Sendable {

@@ -84,9 +84,10 @@ extension NativeAPI {
     private func write(_ status: ClockStatus, uncertainty: Bool, to json: inout JSONWriter) {
         json.field("time", status.wall.rfc3339)
         json.field("unix_ms", status.wall.milliseconds)
-        json.field("synchronized", status.errorBound != nil)
+        if status.correction != 0 { json.field("correction_ms", milliseconds(status.correction)) }
+        json.field("synchronized", status.errorBound != nil && status.correction == 0)
         // Without a bound nothing can be said for sure.
-        guard let bound = status.errorBound else { return }
+        guard let bound = status.errorBound, status.correction == 0 else { return }
         // The clock is read in whole milliseconds, rounded down.
         json.field("error_bound_ms", bound.milliseconds + 1)
         guard uncertainty else { return }

@@ -79,12 +79,7 @@ public struct ProcessClocks: Sendable {
     ///
     /// - Throws: why nothing was taken over.
     public mutating func observe(_ stamp: Stamp, at wall: WallTime) throws(ClockError) {
-        if let hybrid = stamp.hybrid {
-            let (ahead, isFar) = hybrid.wall.milliseconds.subtractingReportingOverflow(wall.milliseconds)
-            guard hybrid.wall <= wall || !isFar && ahead <= Int64(maximumSkew.milliseconds) else {
-                throw .ahead(milliseconds: isFar ? .max : ahead, most: maximumSkew)
-            }
-        }
+        if let hybrid = stamp.hybrid { try check(hybrid, at: wall) }
         if let lamport = stamp.lamport, lamport >= Self.most { throw .tooLarge(.lamport) }
         guard stamp.vector?.counts.values.allSatisfy({ $0 < Self.most }) ?? true else {
             throw .tooLarge(.vector)
@@ -95,6 +90,28 @@ public struct ProcessClocks: Sendable {
         }
         advance(
             to: max(lamport, stamp.lamport ?? 0), max(hybrid, stamp.hybrid ?? hybrid), merged, at: wall)
+    }
+
+    /// The time at which a message leaves that is none of the process's events: what nodes tell each other to
+    /// do their work moves the hybrid clock only, so that the counts of the others are those of events.
+    public mutating func departure(at wall: WallTime) -> HybridTime {
+        hybrid = max(HybridTime(wall), hybrid.next)
+        return hybrid
+    }
+
+    /// Such a message came, which left at that time.
+    ///
+    /// - Throws: ``ClockError/ahead(milliseconds:most:)``; nothing was taken over.
+    public mutating func follow(_ time: HybridTime, at wall: WallTime) throws(ClockError) {
+        try check(time, at: wall)
+        hybrid = max(HybridTime(wall), max(hybrid, time).next)
+    }
+
+    private func check(_ time: HybridTime, at wall: WallTime) throws(ClockError) {
+        let (ahead, isFar) = time.wall.milliseconds.subtractingReportingOverflow(wall.milliseconds)
+        guard time.wall <= wall || !isFar && ahead <= Int64(maximumSkew.milliseconds) else {
+            throw .ahead(milliseconds: isFar ? .max : ahead, most: maximumSkew)
+        }
     }
 
     /// One event more, after all that is known.

@@ -44,3 +44,25 @@ struct GossipMetrics {
         }
     }
 }
+
+/// The series of the node's clock.
+struct ClockMetrics {
+    private let isWrong: Metrics.Gauge
+    private let correction: Metrics.Gauge
+    private let refused: Metrics.Counter
+
+    init(_ metrics: inout Metrics) {
+        isWrong = metrics.gauge(
+            "parley_clock_wrong", help: "1 if the machine's clock is far from what most nodes agree on.")
+        correction = metrics.gauge(
+            "parley_clock_correction_seconds", help: "What is added to the machine's clock because of that.")
+        refused = metrics.counter(
+            "parley_clock_refused_total", help: "Hybrid times of peers that were too far ahead to follow.")
+    }
+
+    func set(_ watch: ClockWatch, in metrics: inout Metrics) {
+        metrics.set(isWrong, to: watch.isWrong ? 1 : 0)
+        metrics.set(correction, to: Double(watch.correction) / 1_000_000)
+        metrics.set(refused, to: watch.refused)
+    }
+}

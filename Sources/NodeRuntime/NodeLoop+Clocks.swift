@@ -5,6 +5,7 @@ import HTTP
 import HTTPServer
 import Platform
 import Primitives
+import Wire
 
 extension NodeLoop {
     mutating func clockStatus(after question: ClockQuestion) -> ClockStatus {
@@ -16,7 +17,8 @@ extension NodeLoop {
             do { try clocks.observe(stamp, at: wall) } catch { refusal = error }
         }
         var status = ClockStatus(
-            wall: wall, monotonic: now, errorBound: Clock.errorBound(), stamp: clocks.stamp)
+            wall: Clock.wallTime(), monotonic: now, errorBound: Clock.errorBound(), stamp: clocks.stamp)
+        status.correction = clockWatch.correction
         status.refusal = refusal
         datagrams.addOffsets(to: &status, roster)
         return status
@@ -39,6 +41,17 @@ extension NodeLoop {
                 answer(connection, api.refuse(request, error, context: context()))
                 return false
             }
+        }
+    }
+
+    /// Takes over the time that a peer's batch carries, or counts that it can't be right. What the batch says
+    /// is taken either way: nothing that is agreed on depends on clocks.
+    mutating func follow(_ envelope: Envelope) {
+        guard let time = envelope.clock else { return }
+        do throws(ClockError) {
+            try clocks.follow(time, at: wall)
+        } catch {
+            clockWatch.refuse(error, of: name(of: envelope.from), at: now)
         }
     }
 

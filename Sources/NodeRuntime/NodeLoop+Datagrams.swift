@@ -7,8 +7,9 @@ import Platform
 import Primitives
 
 extension NodeLoop {
-    /// Tells whoever listens what has changed in the node's opinion of the others.
+    /// Tells whoever listens what has changed in the node's opinion of the others and of its clock.
     mutating func tellMembership() {
+        for warning in clockWatch.takeWarnings() { report(.warning(warning)) }
         guard !datagrams.news.isEmpty else { return }
         for transition in datagrams.takeNews() {
             let name = roster.name(of: transition.member)

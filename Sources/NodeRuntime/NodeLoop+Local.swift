@@ -55,6 +55,7 @@ extension NodeLoop {
         case .gossip, .detector: status.gossip = datagrams.status(roster, at: now)
         case .metrics(let openMetrics):
             metrics.note(watches, claimWatches)
+            metrics.note(clockWatch)
             metrics.note(datagrams.status(roster, at: now))
             if let faults { metrics.note(faults.table) }
             status.metrics = metrics.exposition(

@@ -1,4 +1,5 @@
 import API
+import Clocks
 import Consensus
 import HTTP
 import HTTPServer
@@ -25,6 +26,8 @@ extension NodeLoop {
 
     /// Hands a batch to the transport.
     mutating func transmit(_ envelope: Envelope) {
+        var envelope = envelope
+        envelope.clock = clocks.departure(at: wall)
         let body = envelope.encode()
         metrics.peerBytes(body.count)
         guard let member = roster.member(envelope.to) else { return }
@@ -46,6 +49,7 @@ extension NodeLoop {
         var envelope = envelope
         // What does not pass may yet go in a request of its own; the answer then is as if there were nothing.
         if faults != nil, !envelope.messages.isEmpty, !passesFaults(envelope) { envelope.messages = [] }
+        if !envelope.messages.isEmpty { envelope.clock = clocks.departure(at: wall) }
         var response = Response(status: 204)
         if wantsJSON {
             response = Response(
@@ -99,6 +103,7 @@ extension NodeLoop {
         if faults != nil, isLost(envelope) {
             return server.respond(to: connection, Response(status: 204), at: now, into: &inbound)
         }
+        follow(envelope)
         step(.peerRequest(PeerRequestID(connection), envelope, wantsJSON: isJSON))
     }
 
@@ -125,6 +130,7 @@ extension NodeLoop {
                 return step(.peerFailed(peer, batch: batch, reached: true))
             }
             let envelope = status == 200 ? try? Envelope(decoding: body) : nil
+            if let envelope { follow(envelope) }
             step(.peerAnswered(peer, batch: batch, envelope))
         case .failed(let peer, let batch, _, let reached):
             step(.peerFailed(peer, batch: batch, reached: reached))

@@ -136,6 +136,9 @@ extension NodeLoop {
                 name: "applied", probes: [.readyz], isPassing: behind < 10_000,
                 reason: "\(behind) committed entries are not applied"),
             .init(
+                name: "clock", probes: [], isPassing: !clockWatch.isWrong,
+                reason: "this machine's clock is far from what most of the nodes agree on"),
+            .init(
                 name: "draining", probes: [.readyz], isPassing: drain == nil, reason: "the node is stopping"),
         ]
     }

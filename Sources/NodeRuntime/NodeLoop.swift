@@ -44,6 +44,7 @@ struct NodeLoop: ~Copyable {
     var peerConnections: [Set<ConnectionID>]
 
     var now: Instant
+    /// Civil time as the node takes it: corrected, should the machine's clock be wrong.
     var wall: WallTime
     var ready: [Poller.Ready] = []
     var inbound: [Inbound] = []
@@ -83,6 +84,8 @@ struct NodeLoop: ~Copyable {
     let datagrams: Datagrams
     /// What this node, as a process, knows of the order of events.
     var clocks: ProcessClocks
+    /// What time it is.
+    let clockWatch = ClockWatch()
     /// The requests under way that carried a time.
     var clocked: Set<ConnectionID> = []
     /// What is wrong with the links, on purpose; nil unless that was enabled.
@@ -125,7 +128,7 @@ struct NodeLoop: ~Copyable {
     private mutating func turn() {
         poller.wait(until: deadline, into: &ready)
         now = Clock.now()
-        wall = Clock.wallTime()
+        wall = clockWatch.civilTime(at: now, datagrams.probes)
         for event in ready {
             if server.owns(event.token) {
                 server.handle(event, at: now, on: poller, into: &inbound)

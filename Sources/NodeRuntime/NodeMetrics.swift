@@ -33,6 +33,7 @@ struct NodeMetrics {
     private let linkFamilies: [Metrics.Family]
     private let watches: WatchMetrics
     private let gossip: GossipMetrics
+    private let clock: ClockMetrics
     /// Made when they are first told of, since most nodes never have any.
     private var faults: FaultMetrics?
     private var lastLeader: NodeID?
@@ -104,6 +105,7 @@ struct NodeMetrics {
         ]
         watches = WatchMetrics(&metrics)
         gossip = GossipMetrics(&metrics)
+        clock = ClockMetrics(&metrics)
         var gauges: [(name: String, gauge: Metrics.Gauge)] = []
         for (name, help) in names { gauges.append((name, metrics.gauge(name, help: help))) }
         self.gauges = gauges
@@ -124,6 +126,9 @@ struct NodeMetrics {
 
     /// Notes what the node thinks of the others.
     mutating func note(_ status: GossipStatus) { gossip.set(status, in: &metrics) }
+
+    /// Notes whether the node's clock can be believed.
+    mutating func note(_ watch: ClockWatch) { clock.set(watch, in: &metrics) }
 
     /// Notes how the watches stand.
     mutating func note(_ table: WatchTable, _ claims: ClaimWatches) {

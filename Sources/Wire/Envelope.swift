@@ -1,5 +1,6 @@
 // Everything that one node has to tell another at the end of a turn, as one body of one HTTP request or
 // answer. The layout is in Wire.docc/PeerFormat.md.
+public import Clocks
 import Consensus
 public import Primitives
 public import Replication
@@ -18,6 +19,8 @@ public struct Envelope: Sendable, Equatable {
     public var incarnation: UInt64
     /// Counts the sender's batches to this peer within its incarnation, so that a repeated one is recognised.
     public var batch: UInt64
+    /// The sender's hybrid logical clock as the batch left; nil if it tells none.
+    public var clock: HybridTime?
     /// What it has to say, in this order.
     public var messages: [PeerMessage]
 
@@ -65,7 +68,7 @@ public enum WireError: Error, Sendable, Equatable, CustomStringConvertible {
 
 extension Envelope {
     /// The version of the binary form that this build writes and reads.
-    public static let version: UInt16 = 1
+    public static let version: UInt16 = 2
     /// The media type of the binary form.
     public static let mediaType = "application/x-parley-frames"
     private static let magic: UInt32 = 0x594c_5250  // "PRLY"
@@ -83,6 +86,11 @@ extension Envelope {
         writer.counter(to)
         writer.fixed(incarnation)
         writer.varint(batch)
+        writer.byte(clock == nil ? 0 : 1)
+        if let clock {
+            writer.fixed(clock.wall.milliseconds)
+            writer.fixed(clock.counter)
+        }
         writer.varint(UInt64(messages.count))
         for message in messages { message.encode(into: &writer) }
         writer.fixed(CRC32C.checksum(writer.bytes))
@@ -106,6 +114,13 @@ extension Envelope {
             to = try reader.counter()
             incarnation = try reader.fixed()
             batch = try reader.varint()
+            switch try reader.byte() {
+            case 0: clock = nil
+            case 1:
+                let wall = WallTime(milliseconds: try reader.fixed(Int64.self))
+                clock = HybridTime(wall, try reader.fixed(UInt16.self))
+            default: throw .malformed
+            }
             let count = try reader.count()
             messages = []
             messages.reserveCapacity(min(count, 1024))

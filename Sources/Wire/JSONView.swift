@@ -1,5 +1,6 @@
 // The same messages as JSON, for people with curl: what a node sends can be shown, and a message written by
 // hand is understood. Numbers that may exceed 2^53 (incarnations, cluster ids, tokens) are hexadecimal text.
+import Clocks
 import Consensus
 public import JSON
 import Primitives
@@ -8,15 +9,17 @@ public import Replication
 extension Envelope {
     /// The batch as JSON.
     public var json: JSONValue {
-        .object([
+        var members: [JSONValue.Member] = [
             .init("cluster", .string(cluster.description)),
             .init("group", group.json),
             .init("from", from.json),
             .init("to", to.json),
             .init("incarnation", .string(hexadecimal(incarnation, digits: 16))),
             .init("batch", number(batch)),
-            .init("messages", .array(messages.map(\.json))),
-        ])
+        ]
+        if let clock { members.append(.init("clock", clock.json)) }
+        members.append(.init("messages", .array(messages.map(\.json))))
+        return .object(members)
     }
 
     /// Reads a batch from JSON.
@@ -28,17 +31,34 @@ extension Envelope {
             throw .json("not JSON: \(error)")
         }
         let object = try JSONFields(value, "envelope")
-        try object.allowOnly(["cluster", "group", "from", "to", "incarnation", "batch", "messages"])
+        try object.allowOnly(["cluster", "group", "from", "to", "incarnation", "batch", "clock", "messages"])
         cluster = ClusterID(try object.hexadecimal("cluster"))
         group = value["group"] == nil ? .first : try object.counter("group")
         from = try object.counter("from")
         to = try object.counter("to")
         incarnation = try object.hexadecimal("incarnation")
         batch = try object.unsigned("batch")
+        if value["clock"] != nil {
+            let fields = try JSONFields(try object.member("clock"), "clock")
+            try fields.allowOnly(["unix_ms", "counter"])
+            guard let milliseconds = Int64(exactly: try fields.unsigned("unix_ms")),
+                let counter = UInt16(exactly: try fields.unsigned("counter"))
+            else { throw .json("'clock' is no hybrid time") }
+            clock = HybridTime(WallTime(milliseconds: milliseconds), counter)
+        }
         messages = []
         for element in try object.array("messages") {
             messages.append(try PeerMessage(json: element, sender: from, recipient: to))
         }
+    }
+}
+
+extension HybridTime {
+    fileprivate var json: JSONValue {
+        .object([
+            .init("unix_ms", number(UInt64(max(0, wall.milliseconds)))),
+            .init("counter", number(UInt64(counter))),
+        ])
     }
 }
 

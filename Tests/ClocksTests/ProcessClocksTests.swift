@@ -19,6 +19,25 @@ import Testing
         #expect(clocks.hybrid == HybridTime(Self.at(6)))
     }
 
+    @Test func `what nodes tell each other moves the hybrid clock alone`() throws {
+        var clocks = ProcessClocks(name: "a")
+        clocks.tick(at: Self.at(5))
+        #expect(clocks.departure(at: Self.at(5)) == HybridTime(Self.at(5), 1))
+        try clocks.follow(HybridTime(Self.at(9), 4), at: Self.at(6))
+        #expect(clocks.hybrid == HybridTime(Self.at(9), 5))
+        #expect(clocks.departure(at: Self.at(12)) == HybridTime(Self.at(12)))
+        try clocks.follow(HybridTime(Self.at(9), 4), at: Self.at(11))
+        #expect(clocks.hybrid == HybridTime(Self.at(12), 1))
+        #expect(clocks.lamport == 1 && clocks.vector.counts == ["a": 1])
+        #expect(throws: ClockError.ahead(milliseconds: 10_001, most: .seconds(10))) {
+            try clocks.follow(HybridTime(Self.at(10_020)), at: Self.at(19))
+        }
+        #expect(throws: ClockError.self) {
+            try clocks.follow(HybridTime(WallTime(milliseconds: .max), .max), at: Self.at(-5))
+        }
+        #expect(clocks.hybrid == HybridTime(Self.at(12), 1))
+    }
+
     @Test func `a receipt is after the sending and after all that was before`() throws {
         var clocks = ProcessClocks(name: "a")
         clocks.tick(at: Self.at(5))

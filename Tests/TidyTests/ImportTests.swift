@@ -40,7 +40,7 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
         "API": (
             ["Primitives", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Store", "Watches", "COpenAPI"], []
         ),
-        "Wire": (["Primitives", "JSON", "Consensus", "Replication"], []),
+        "Wire": (["Primitives", "Clocks", "JSON", "Consensus", "Replication"], []),
     ],
     [
         "NodeCore": (["Primitives", "Consensus", "Store", "WAL", "Replication", "Wire"], []),

@@ -1,3 +1,4 @@
+import Clocks
 import Consensus
 import Primitives
 import Replication
@@ -15,7 +16,7 @@ struct BinaryTests {
 
     @Test func `a batch is pinned down to its checksum`() throws {
         let bytes = envelope([samples[4].message, samples[10].message]).encode()
-        #expect(bytes == header + hex("02 03030507ac02 0803 cb5cb761"))
+        #expect(bytes == header + hex("02 03030507ac02 0803 a1fc00ad"))
     }
 
     @Test func `a batch of everything and an empty one come back as they were`() throws {
@@ -56,9 +57,9 @@ struct BinaryTests {
         #expect(throws: WireError.notAnEnvelope) { try Envelope(decoding: []) }
         #expect(throws: WireError.notAnEnvelope) { try Envelope(decoding: Array("{\"batch\": 300, 1".utf8)) }
         var later = header
-        later[4] = 2
-        #expect(throws: WireError.unknownVersion(2)) { try Envelope(decoding: sealed(later + [0])) }
-        #expect(WireError.unknownVersion(2).description.contains("this node speaks 1"))
+        later[4] = 3
+        #expect(throws: WireError.unknownVersion(3)) { try Envelope(decoding: sealed(later + [0])) }
+        #expect(WireError.unknownVersion(3).description.contains("this node speaks 2"))
     }
 
     @Test(arguments: [
@@ -94,6 +95,17 @@ struct BinaryTests {
         ("a configuration of another version", "01 07 03 ac0202 02 0101 00 00"),
     ]) func `what makes no sense is refused although its checksum fits`(_ name: String, _ rest: String) {
         #expect(throws: WireError.malformed, "\(name)") { try Envelope(decoding: sealed(header + hex(rest))) }
+    }
+
+    @Test func `a batch tells its sender's clock`() throws {
+        var batch = envelope([samples[4].message])
+        batch.clock = HybridTime(WallTime(milliseconds: 0x0102_0304_0506), 0x0708)
+        let bytes = batch.encode()
+        let start = Array(header.dropLast())
+        #expect(bytes.starts(with: start + hex("01 0605040302010000 0807 01")))
+        #expect(try Envelope(decoding: bytes) == batch)
+        #expect(throws: WireError.malformed) { try Envelope(decoding: sealed(start + hex("02 00"))) }
+        #expect(throws: WireError.malformed) { try Envelope(decoding: sealed(start + hex("01 060504"))) }
     }
 
     @Test func `the largest indexes and terms are carried`() throws {

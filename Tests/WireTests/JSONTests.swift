@@ -1,3 +1,4 @@
+import Clocks
 import Consensus
 import JSON
 import Primitives
@@ -70,6 +71,7 @@ struct JSONViewTests {
                     body: .heartbeat(Heartbeat(commit: LogIndex(.max), round: (1 << 53) + 1))))
         ])
         (batch.cluster, batch.incarnation, batch.batch) = (ClusterID(.max), .max, .max)
+        batch.clock = HybridTime(WallTime(milliseconds: (1 << 53) - 1), .max)
         #expect(try Envelope(json: text(batch)) == batch)
     }
 

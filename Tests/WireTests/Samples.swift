@@ -150,7 +150,7 @@ func envelope(_ messages: [PeerMessage]) -> Envelope {
 }
 
 /// The header that ``envelope(_:)`` has, up to the number of messages.
-let header = hex("50524c59 0100 8877665544332211 01 01 02 edfe000000000000 ac02")
+let header = hex("50524c59 0200 8877665544332211 01 01 02 edfe000000000000 ac02 00")
 
 /// Bytes with a checksum that fits.
 func sealed(_ bytes: [UInt8]) -> [UInt8] {
