@@ -30,7 +30,7 @@ agreed() { [ "$(get "$(url "$1")/clock/skew" | jq '.agreement.agreeing')" -ge 2 
 # How many seconds the time of the store's last revision is from the true one.
 off() {
     local time
-    time=$(get "$(url "$1")/kv/clock?history&limit=1&order=desc" | jq -r '.items[0].time')
+    time=$(get "$(url "$1")/kv/clock?history&limit=1000" | jq -r ".items[-1].time")
     time=$(($(date -u -d "$time" +%s) - $(date +%s)))
     echo "${time#-}"
 }
