@@ -45,6 +45,7 @@ enum Help {
         curl "$P/raft?pretty" ; curl "$P/raft/transitions"        # the algorithm at work
         curl $P/state                                             # this node as a process
         curl $P/messages/n2 -d hello ; curl "$P/inbox/n1?wait=10s&ack=auto"   # messages between nodes
+        curl "$P/broadcast?abstraction=atomic" -d hello           # to every node's inbox, in one order
         curl "$P/readyz?verbose" ; curl $P/metrics                # probes and metrics
 
         More: /help, /help/{topic}, /problems, /openapi.json

@@ -187,6 +187,7 @@ public struct NativeAPI: Sendable {
             return try planClaim(route, asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
+        case .broadcast: return try planBroadcast(asked)
         case .transferLeadership: return try planTransfer(asked)
         case .root, .help, .helpTopic, .problems, .problem, .openAPI, .version, .info:
             return .answer(try meta(route, asked))

@@ -95,6 +95,7 @@ public struct WritePlan: Sendable {
         case queue(QueueForm)
         case barrier(String)
         case claim(ClaimName)
+        case announcement
     }
 
     /// How the client said its condition.

@@ -143,7 +143,7 @@ extension NativeAPI {
             timeout: try timeout(asked.parameters), traits: asked.traits)
     }
 
-    private func channel(_ parameters: Parameters) throws(Problem) -> String? {
+    func channel(_ parameters: Parameters) throws(Problem) -> String? {
         guard let channel = try parameters.text(.channel) else { return nil }
         guard !channel.isEmpty, channel.utf8.count <= 256 else {
             throw Problem(.badRequest, "channel has 1 to 256 bytes")

@@ -57,6 +57,12 @@ extension NativeAPI {
             return render(outcome, plan: plan, context: context)
         case (.coordinated(.historyBounds(let bounds)), .compaction):
             return render(bounds, plan: plan, context: context)
+        case (.coordinated(.announced(let index)), .announcement):
+            return answer(plan, revision: context.revision, context: context) { json in
+                json.field("id", context.requestID?.description)
+                json.field("abstraction", "atomic")
+                json.field("index", index.rawValue)
+            }
         case (.coordinated(.claim(let outcome)), .claim(let claim)):
             return render(outcome, of: claim, plan: plan, context: context)
         case (.refused(.coordination(.claim(let refusal))), _):

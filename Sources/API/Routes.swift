@@ -18,7 +18,7 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listElections, getElection, campaign, proclaim, renewLeadership, resign, watchElection
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
     case releaseSemaphore
-    case state, sendMessage, sendMessageTo, readInbox, acknowledgeInbox
+    case state, sendMessage, sendMessageTo, broadcast, readInbox, acknowledgeInbox
     case gossip, detector
     case clock, clockNow, clockSkew, tickClock, observeClock, compareClocks
     case listFaults, setLinkFault, partition, pauseNode, healFaults, healFault
@@ -175,6 +175,7 @@ extension RouteEntry {
         route(.state, .get, "/state", Parameter.freshness),
         route(.sendMessage, .post, "/messages", [.timeout]),
         route(.sendMessageTo, .post, "/messages/{to}", [.channel, .from, .timeout]),
+        route(.broadcast, .post, "/broadcast", [.abstraction, .channel, .from] + Parameter.routing),
         route(.readInbox, .get, "/inbox/{participant}", [.wait, .max, .channel, .ack]),
         route(.acknowledgeInbox, .post, "/inbox/{participant}/ack", [.id, .upto]),
         route(.gossip, .get, "/gossip"),

@@ -21,6 +21,8 @@ extension Store.Operation {
             "transaction: \(transaction.conditions.count) guards, \(transaction.then.count) or "
                 + "\(transaction.otherwise?.count ?? 0) operations"
         case .leasedPut(let key, let value, _, _, _): "put \(text(key)) (\(value.count) bytes) under a lease"
+        case .coordinate(.announce(let said)):
+            "say \(said.body.count) bytes to all nodes on channel '\(said.channel)'"
         case .coordinate(let command): "\(command)"
         case .fenced(let fences, let operation):
             "\(operation.summary), if "

@@ -222,6 +222,11 @@ struct NodeLoop: ~Copyable {
         case .readable(let token): finishRead(token)
         case .readRefused(let token, let refusal): failRead(token, refusal)
         case .deliver(let note): put(note)
+        case .announced(let id, let said):
+            put(
+                Note(
+                    sender: said.sender, recipient: configuration.name, channel: said.channel, id: id,
+                    body: said.body))
         case .traced(let id, let trace, let peer, let reason): tell(id, trace, from: peer, reason)
         case .transferEnded(let target, let outcome): endTransfer(to: target, outcome)
         case .transition(let transition): note(transition)

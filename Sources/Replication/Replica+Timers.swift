@@ -65,6 +65,8 @@ extension Replica {
             case .settled(let request, let outcome):
                 effects.append(.settled(request, .coordinated(outcome)))
             case .changed(let row): effects.append(.changed(row))
+            case .announced(let request, let announcement):
+                effects.append(.announced(request, announcement))
             }
         }
     }

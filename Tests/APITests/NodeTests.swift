@@ -2,6 +2,7 @@ import API
 import HTTP
 import JSON
 import Primitives
+import Store
 import Testing
 
 @Suite struct `Answers about nodes` {
@@ -292,6 +293,24 @@ import Testing
             #expect(response?.code == "unsupported_media_type")
             #expect(response?.json["detail"]?.string?.contains("--json") == true)
         }
+    }
+
+    @Test func `say something to all nodes through the log`() throws {
+        let plan = plan(.post, "/broadcast?abstraction=atomic&channel=c&from=me", body: "hello")
+        guard case .write(let write) = plan else { throw Unexpected(plan) }
+        let said = Announcement(sender: "me", channel: "c", body: Array("hello".utf8))
+        guard case .operation(.coordinate(.announce(said))) = write.change else { throw Unexpected(plan) }
+    }
+
+    @Test(arguments: [
+        ("", 0, "bad_request"), ("?abstraction=", 0, "bad_request"), ("?abstraction=magic", 0, "bad_request"),
+        ("?abstraction=atomic&channel=", 0, "bad_request"),
+        ("?abstraction=atomic", (64 << 10) + 1, "content_too_large"),
+        ("?abstraction=atomic&ordering=total", 0, "not_implemented"),
+        ("?abstraction=causal", 0, "not_implemented"),
+    ]) func `bound what is said to all nodes`(_ query: String, _ count: Int, _ code: String) throws {
+        let response = immediate(.post, "/broadcast" + query, body: String(repeating: "x", count: count))
+        #expect(response?.code == code, "\(response?.text ?? "taken")")
     }
 
     @Test func `bound messages and their names`() throws {

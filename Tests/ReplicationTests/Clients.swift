@@ -182,8 +182,8 @@ final class Clients {
         case .readRefused(let token, _):
             guard take(token, node) != nil else { return }
             end(token, .refused)
-        case .persist, .send, .readLog, .checkpoint, .fetchSnapshot, .settled, .changed, .replaced, .deliver,
-            .traced, .transferEnded, .transition:
+        case .persist, .send, .readLog, .checkpoint, .fetchSnapshot, .settled, .changed, .replaced,
+            .announced, .deliver, .traced, .transferEnded, .transition:
             break
         }
     }

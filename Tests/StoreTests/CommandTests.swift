@@ -17,6 +17,7 @@ import Testing
         .batch([], createOnly: false),
         .batch([BatchPut(key: [1], value: [2]), BatchPut(key: [1], value: [])], createOnly: true),
         .compact(Revision(1 << 40)),
+        .coordinate(.announce(Announcement(sender: "zoë", channel: "", body: [0, 255]))),
         .transaction(Transaction(then: [])),
         .transaction(
             Transaction(

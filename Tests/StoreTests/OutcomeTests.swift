@@ -97,6 +97,7 @@ import Testing
             .coordinated(.lease(.granted(lease))), .coordinated(.lease(.renewed(lease))),
             .coordinated(.lease(.revoked(keys: 1, holds: 2, revision: Revision(3)))),
             .coordinated(.abandoned(true)), .coordinated(.timers(3)),
+            .coordinated(.announced(LogIndex(1 << 40))),
             .coordinated(.request(.known(record))), .coordinated(.request(.never)),
             .coordinated(.request(.expired)), .coordinated(.request(.unknown)),
             .refused(.preconditionFailed(current: nil)),

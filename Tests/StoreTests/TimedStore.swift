@@ -15,6 +15,8 @@ struct TimedStore {
     var settled: [RequestID: CoordinationOutcome] = [:]
     /// The rows that were said to have changed.
     var changed: [RowKey] = []
+    /// What was said to all nodes.
+    var announced: [(request: RequestID, said: Announcement)] = []
     private var lastRequest: UInt64 = 0
 
     mutating func nextRequest() -> RequestID {
@@ -39,6 +41,7 @@ struct TimedStore {
                 #expect(Self.isKept(.coordinated(outcome)))
                 settled[request] = outcome
             case .changed(let row): changed.append(row)
+            case .announced(let request, let said): announced.append((request, said))
             }
         }
         return outcome

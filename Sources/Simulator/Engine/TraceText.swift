@@ -61,6 +61,7 @@ enum TraceText {
         case .settled(let id, let outcome): "\(id) settled: \(text(outcome))"
         case .changed(let row): "changed: \(row)"
         case .replaced: "the state was replaced"
+        case .announced(let id, let said): "\(id) says \(said.body.count) bytes to all"
         case .deliver(let note): "note for \(note.recipient)"
         case .traced(let id, _, let peer, _): "traced write \(id) from \(peer)"
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: "?"

@@ -2,8 +2,8 @@ public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
-//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 5 queues, 6 barriers, 10 locks and the like), then
-//   the family's own form
+//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 5 queues, 6 barriers, 7 announcements, 10 locks and the
+//   like), then the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -24,6 +24,8 @@ public enum CoordinationCommand: Sendable, Equatable {
     case barrier(BarrierCommand)
     /// What is done with locks, elections and semaphores.
     case claim(ClaimCommand)
+    /// Something is said to all nodes.
+    case announce(Announcement)
 
     private enum Family: UInt8 {
         case timers = 1
@@ -33,6 +35,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case cancel = 4
         case queue = 5
         case barrier = 6
+        case announce = 7
         case claim = 10
     }
 
@@ -70,6 +73,9 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .barrier(let command):
             writer.byte(Family.barrier.rawValue)
             command.encode(into: &writer)
+        case .announce(let announcement):
+            writer.byte(Family.announce.rawValue)
+            announcement.encode(into: &writer)
         }
     }
 
@@ -89,6 +95,7 @@ public enum CoordinationCommand: Sendable, Equatable {
             }
         case .queue: self = .queue(try QueueCommand(reading: &reader))
         case .barrier: self = .barrier(try BarrierCommand(reading: &reader))
+        case .announce: self = .announce(try Announcement(reading: &reader))
         case nil: throw .malformed
         }
     }
@@ -112,6 +119,9 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case barrier(BarrierOutcome)
     /// What became of a lock, an election or a semaphore.
     case claim(ClaimOutcome)
+    /// Something was said to all nodes, in the log entry with this index: of two announcements the one with
+    /// the lower index is delivered first everywhere.
+    case announced(LogIndex)
 }
 
 /// Why a command of coordination changed nothing.
@@ -145,6 +155,7 @@ extension Keyspace {
             case .queue(let command): carryOut(command, id: id)
             case .barrier(let command): carryOut(command, id: id)
             case .history(let command): carryOut(command)
+            case .announce(let announcement): announce(announcement, id: id)
             }
         grantClaims()
         return outcome

@@ -20,6 +20,8 @@ public struct Coordination: Sendable {
         case settled(RequestID, CoordinationOutcome)
         /// The thing with this row changed, and whoever waits for it may look again.
         case changed(RowKey)
+        /// The request says something to all nodes.
+        case announced(RequestID, Announcement)
     }
 
     var rows: SortedMap<ByKey>

@@ -316,6 +316,9 @@ extension CoordinationOutcome {
         case .claim(let outcome):
             writer.byte(10)
             outcome.encode(into: &writer)
+        case .announced(let index):
+            writer.byte(7)
+            writer.counter(index)
         case .historyBounds(let bounds):
             writer.byte(50)
             bounds.encode(into: &writer)
@@ -331,6 +334,7 @@ extension CoordinationOutcome {
         case 15: self = .queue(try QueueOutcome(reading: &reader))
         case 16: self = .barrier(try BarrierOutcome(reading: &reader))
         case 10: self = .claim(try ClaimOutcome(reading: &reader))
+        case 7: self = .announced(try reader.counter())
         case 50: self = .historyBounds(try HistoryBounds(reading: &reader))
         default: throw .malformed
         }
