@@ -3,8 +3,8 @@
 public import Primitives
 
 extension Link {
-    /// Takes what a datagram of the peer's held. What is malformed, or meant for other processes, is counted and
-    /// changes nothing.
+    /// Takes what a datagram of the peer's held. What is malformed, or meant for other processes, is counted
+    /// and changes nothing.
     public mutating func receive(
         _ payload: ArraySlice<UInt8>, at now: Instant, into effects: inout [Effect]
     ) {
@@ -29,10 +29,9 @@ extension Link {
         if isBound {
             if header.source != peer { meet(header.source, into: &effects) }
             settle(header, at: now, into: &effects)
-            if reception.skip(to: header.floor) {
-                deliverReleased(into: &effects)
-                acknowledgeAt = Instant(nanoseconds: .min)
-            }
+            reception.skip(to: header.floor)
+            deliverReleased(into: &effects)
+            if header.asks { acknowledgeAt = now }
         } else {
             if header.target != 0 { counters.misaddressed += 1 }
             greets = header.source
@@ -145,8 +144,8 @@ extension Link {
         effects.append(.deliver(message))
     }
 
-    /// Every second payload, and what shows a gap, is acknowledged at once (RFC 5681, section 4.2); others may wait
-    /// for company.
+    /// Every second payload, and what shows a gap, is acknowledged at once (RFC 5681, section 4.2); others
+    /// may wait for company.
     private mutating func noteReceived(at now: Instant) {
         unacknowledged += 1
         let isUrgent = unacknowledged >= 2 || reception.hasGap

@@ -19,22 +19,23 @@ extension Link {
         }
         if payload.count > 0 { emit(&payload, into: &effects) }
         greet(at: now, into: &effects)
-        if floorAt <= now {
+        let asks = floorAt <= now
+        if asks {
             floorAttempts += 1
             floorAt = now + jittered(trips.timeout(attempts: floorAttempts, options))
-            acknowledgeAt = now
         }
-        if acknowledgeAt <= now {
-            begin(&payload, target: peer ?? 0)
+        if asks || acknowledgeAt <= now {
+            begin(&payload, target: peer ?? 0, asks: asks)
             emit(&payload, into: &effects)
         }
     }
 
     // MARK: Payloads
 
-    private mutating func begin(_ payload: inout ByteWriter, target: UInt64) {
+    private mutating func begin(_ payload: inout ByteWriter, target: UInt64, asks: Bool = false) {
         payload = ByteWriter(capacity: Datagram.longest)
-        LinkHeader.write(source: incarnation, target: target, floor: base, reception, to: &payload)
+        LinkHeader.write(
+            asks: asks, source: incarnation, target: target, floor: base, reception, to: &payload)
         // What is sent with any payload needs none of its own.
         if target == peer {
             unacknowledged = 0
@@ -143,8 +144,9 @@ extension Link {
 
     // MARK: Time
 
-    /// Finds the open messages that are lost: their time-out has come, or what left clearly later has arrived (RFC
-    /// 8985, section 6.2). Of those whose time-out has come no more than a window's worth is sent at once.
+    /// Finds the open messages that are lost: their time-out has come, or what left clearly later has arrived
+    /// (RFC 8985, section 6.2). Of those whose time-out has come no more than a window's worth is sent at
+    /// once.
     mutating func review(at now: Instant) {
         var budget = congestion.bytes
         var earliest = Instant.never

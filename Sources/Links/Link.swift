@@ -20,11 +20,11 @@ public struct Link: Sendable {
         case deliver(LinkMessage)
         /// The peer's process has the message.
         case acknowledged(UInt64)
-        /// The message's time is over. If it was sent meanwhile, nobody here knows whether the peer has it; if not,
-        /// it has not, and never will.
+        /// The message's time is over. If it was sent meanwhile, nobody here knows whether the peer has it;
+        /// if not, it has not, and never will.
         case expired(UInt64, wasSent: Bool)
-        /// The peer restarted before it acknowledged the message: nobody here knows whether its last process had
-        /// it; the new one has not, and never will.
+        /// The peer restarted before it acknowledged the message: nobody here knows whether its last process
+        /// had it; the new one has not, and never will.
         case lost(UInt64)
         /// The peer's process is another one now.
         case peerRestarted(incarnation: UInt64)
@@ -96,7 +96,8 @@ public struct Link: Sendable {
     /// Begins without knowing whether the peer is there.
     ///
     /// - Parameters:
-    ///   - incarnation: Greater for every process that this node runs, as its wall clock at the start is; not 0.
+    ///   - incarnation: Greater for every process that this node runs, as its wall clock at the start is; not
+    ///     0.
     ///   - seed: Decides how far retransmissions are spread.
     public init(incarnation: UInt64, options: LinkOptions = LinkOptions(), seed: UInt64) {
         precondition(incarnation > 0, "incarnation 0 stands for none")
@@ -125,13 +126,13 @@ public struct Link: Sendable {
         return earliest
     }
 
-    /// Sends a message and answers the number under which its outcome is told; over fair-loss nothing is told. It
-    /// leaves with the next ``flush(at:into:)``.
+    /// Sends a message and answers the number under which its outcome is told; over fair-loss nothing is
+    /// told. It leaves with the next ``flush(at:into:)``.
     ///
     /// - Parameters:
     ///   - kind: Tells the receiver whom it is for.
-    ///   - expires: A perfect or FIFO message that is not acknowledged by then is given up; a stubborn one is sent
-    ///     until then.
+    ///   - expires: A perfect or FIFO message that is not acknowledged by then is given up; a stubborn one is
+    ///     sent until then.
     /// - Throws: A refusal; nothing has changed then but a counter.
     public mutating func send(
         _ bytes: [UInt8], kind: UInt8, on rung: LinkRung, expires: Instant, at now: Instant

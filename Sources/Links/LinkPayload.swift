@@ -5,11 +5,14 @@ internal import Primitives
 /// What stands before the messages.
 struct LinkHeader: Equatable {
     private static let version: UInt8 = 1
+    private static let asking: UInt8 = 0x80
     /// No number of a message reaches this: so nothing that is reckoned with them overflows.
     private static let bound: UInt64 = 1 << 62
     /// With the longest bitmap.
     static let longest = 1 + 8 + 8 + 9 + 9 + 1 + Reception.window / 8
 
+    /// Whether the sender wants an acknowledgement, although no message is in it.
+    var asks: Bool
     /// The sender's process, and the receiver's as the sender knows it; 0 if it doesn't.
     var source, target: UInt64
     /// The sender sends no number below this any more.
@@ -20,7 +23,9 @@ struct LinkHeader: Equatable {
     var bitmap: ArraySlice<UInt8>
 
     init(from reader: inout ByteReader) throws(ByteReaderError) {
-        guard try reader.byte() == Self.version else { throw .malformed }
+        let first = try reader.byte()
+        guard first & ~Self.asking == Self.version else { throw .malformed }
+        asks = first & Self.asking != 0
         source = try reader.fixed()
         target = try reader.fixed()
         floor = try reader.varint()
@@ -32,9 +37,10 @@ struct LinkHeader: Equatable {
     }
 
     static func write(
-        source: UInt64, target: UInt64, floor: UInt64, _ reception: Reception, to writer: inout ByteWriter
+        asks: Bool, source: UInt64, target: UInt64, floor: UInt64, _ reception: Reception,
+        to writer: inout ByteWriter
     ) {
-        writer.byte(version)
+        writer.byte(asks ? version | asking : version)
         writer.fixed(source)
         writer.fixed(target)
         writer.varint(floor)

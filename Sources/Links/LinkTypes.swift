@@ -2,8 +2,8 @@
 
 public import Primitives
 
-/// What a link promises of one message (Cachin, Guerraoui and Rodrigues, sections 2.4.2 to 2.4.4 and 3.9.2). Each
-/// rung stands on the one before it.
+/// What a link promises of one message (Cachin, Guerraoui and Rodrigues, sections 2.4.2 to 2.4.4 and 3.9.2).
+/// Each rung stands on the one before it.
 public enum LinkRung: UInt8, Sendable, CaseIterable {
     /// Sent once: it may be lost, come twice, or late.
     case fairLoss = 0
@@ -48,8 +48,8 @@ public struct LinkOptions: Sendable, Equatable {
     public var mostHeldBytes = 256 << 10
     /// Until a round trip was measured it is taken to last so long.
     public var firstTimeout = Instant.Span.milliseconds(200)
-    /// Bounds of the retransmission timeout. RFC 6298 asks for a second at least; within a data centre that would be
-    /// a hundred round trips.
+    /// Bounds of the retransmission timeout. RFC 6298 asks for a second at least; within a data centre that
+    /// would be a hundred round trips.
     public var shortestTimeout = Instant.Span.milliseconds(20), longestTimeout = Instant.Span.seconds(2)
     /// An acknowledgement waits so long for a message that it can go with.
     public var acknowledgementDelay = Instant.Span.milliseconds(2)
@@ -64,8 +64,8 @@ public struct RungCounters: Sendable, Equatable {
     public var sent: UInt64 = 0, retransmitted: UInt64 = 0
     /// Messages that the peer has, as it says.
     public var acknowledged: UInt64 = 0
-    /// Messages whose time was over before they were acknowledged, and those of which a restart of the peer left
-    /// open whether it had them.
+    /// Messages whose time was over before they were acknowledged, and those of which a restart of the peer
+    /// left open whether it had them.
     public var expired: UInt64 = 0, lost: UInt64 = 0
     /// Messages that were handed over here.
     public var delivered: UInt64 = 0

@@ -51,12 +51,11 @@ struct Reception: Sendable {
         heldBytes += message.bytes.count
     }
 
-    /// The peer sends nothing below `floor` any more. Whether that is news.
-    mutating func skip(to floor: UInt64) -> Bool {
-        guard floor > next else { return false }
+    /// The peer sends nothing below `floor` any more.
+    mutating func skip(to floor: UInt64) {
+        guard floor > next else { return }
         shift(by: floor - next)
         advance()
-        return true
     }
 
     private mutating func advance() {
@@ -108,7 +107,7 @@ struct Reception: Sendable {
         let count = last * 8 + (71 - came[last].leadingZeroBitCount) / 8
         writer.byte(UInt8(count))
         for place in 0..<count {
-            writer.byte(UInt8(truncatingIfNeeded: came[place >> 3] >> UInt64(place & 7) * 8))
+            writer.byte(UInt8(truncatingIfNeeded: came[place >> 3] >> UInt64((place & 7) * 8)))
         }
     }
 }

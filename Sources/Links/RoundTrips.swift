@@ -7,8 +7,8 @@ struct RoundTrips: Sendable {
     private(set) var smoothed: Instant.Span?
     private var deviation = Instant.Span.zero
 
-    /// A message that was sent once only was acknowledged after this time. Of one that was sent again nobody knows
-    /// which of the copies was meant (Karn and Partridge 1987).
+    /// A message that was sent once only was acknowledged after this time. Of one that was sent again nobody
+    /// knows which of the copies was meant (Karn and Partridge 1987).
     mutating func note(_ sample: Instant.Span) {
         let sample = Instant.Span(nanoseconds: max(0, sample.nanoseconds))
         guard let smoothed else {
@@ -36,8 +36,8 @@ struct RoundTrips: Sendable {
     }
 }
 
-/// How many bytes may be under way: more with every acknowledgement, half as many after a loss (RFC 5681 in the
-/// small; RFC 8085, section 3.1 asks it of whoever uses UDP).
+/// How many bytes may be under way: more with every acknowledgement, half as many after a loss (RFC 5681 in
+/// the small; RFC 8085, section 3.1 asks it of whoever uses UDP).
 struct CongestionWindow: Sendable {
     /// As in RFC 6928, ten datagrams to begin with; two always.
     private static let first = 10 * Datagram.longest, least = 2 * Datagram.longest
