@@ -9,6 +9,8 @@ public enum DatagramService: UInt8, Sendable, CaseIterable {
     case membership = 1
     /// Questions about the time, and answers.
     case clocks = 2
+    /// Messages over the ladder of links.
+    case links = 3
 }
 
 /// What one node sends another in one piece. It may be lost, come twice, late, or after a later one: this is
