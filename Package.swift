@@ -93,7 +93,8 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Primitives", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Store", "Watches", "COpenAPI",
+                "Primitives", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Links", "Store", "Watches",
+                "COpenAPI",
             ],
             swiftSettings: pure),
         .target(name: "Client", dependencies: ["Primitives", "JSON", "Curl"], swiftSettings: common),

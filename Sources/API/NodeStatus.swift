@@ -2,6 +2,7 @@
 // ``LocalPlan``.
 
 public import Clocks
+public import Links
 public import Primitives
 
 /// What a node knows at one moment.
@@ -162,6 +163,25 @@ extension NodeStatus {
         public var dropped: UInt64 = 0
         /// Messages that wait to be sent.
         public var queued = 0
+        /// What went over datagrams, rung by rung.
+        public var ladder: Ladder?
+
+        /// The ladder of links over datagrams.
+        public struct Ladder: Sendable {
+            /// Whether the other node's process has answered this one.
+            public var isConnected: Bool
+            /// The time for a message and its acknowledgement.
+            public var roundTrip: Instant.Span?
+            /// What happened.
+            public var counters: LinkCounters
+
+            /// Makes a view of these parts.
+            public init(isConnected: Bool, roundTrip: Instant.Span?, counters: LinkCounters) {
+                self.isConnected = isConnected
+                self.roundTrip = roundTrip
+                self.counters = counters
+            }
+        }
 
         /// Makes a link that has carried nothing.
         public init(name: String, state: String) {

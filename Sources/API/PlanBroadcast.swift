@@ -1,7 +1,9 @@
 // Plans for messages to all nodes at once.
 
-import HTTP
-import Primitives
+public import Clocks
+public import HTTP
+import JSON
+public import Primitives
 import Store
 
 /// What holds of a message to all nodes (Cachin, Guerraoui and Rodrigues, chapters 3 and 6). The raw values
@@ -19,7 +21,74 @@ public enum BroadcastAbstraction: String, Sendable, CaseIterable {
     case atomic
 }
 
+/// A message to all nodes whose order they need not agree on.
+public struct BroadcastPlan: Sendable {
+    /// What holds of it; not ``BroadcastAbstraction/atomic``.
+    public let abstraction: BroadcastAbstraction
+    /// Who says it: the node's name unless the client gave another.
+    public let sender: String
+    /// A name that keeps streams of messages apart.
+    public let channel: String
+    /// What is said.
+    public let body: [UInt8]
+    /// The wording of the answer.
+    public let traits: RequestTraits
+}
+
+/// What became of it so far.
+public struct BroadcastOutcome: Sendable {
+    /// Why it was not sent to anybody.
+    public enum Refusal: Sendable, Equatable {
+        /// A message has so many bytes at most, with its header, sender and channel.
+        case tooLong(most: Int)
+        /// Too many messages are not known to be everywhere yet.
+        case full
+    }
+
+    /// Its identifier.
+    public var id: RequestID
+    /// The clocks of the node that sent it.
+    public var stamp: Stamp
+    /// Why it was not sent.
+    public var refusal: Refusal?
+
+    /// Makes the outcome of a message that was sent.
+    public init(id: RequestID, stamp: Stamp) {
+        self.id = id
+        self.stamp = stamp
+    }
+}
+
 extension NativeAPI {
+    /// The answer to a message to all nodes over links.
+    public func render(
+        broadcast plan: BroadcastPlan, outcome: BroadcastOutcome, context: AnswerContext
+    ) -> HTTP.Response {
+        switch outcome.refusal {
+        case .tooLong(let most):
+            let detail =
+                "a message over links has up to \(most) bytes with its header, from and channel; "
+                + "abstraction=atomic takes up to \(settings.limits.messageBytes)"
+            return problem(.contentTooLarge, detail: detail, traits: plan.traits, context: context)
+        case .full:
+            return problem(
+                .queueFull, detail: "too many messages are not known to have reached all nodes yet",
+                traits: plan.traits, context: context)
+        case nil: break
+        }
+        var response = json(status: 202, revision: context.revision, traits: plan.traits, context: context) {
+            json in
+            json.beginObject()
+            json.field("id", outcome.id.description)
+            json.field("abstraction", plan.abstraction.rawValue)
+            json.field("lamport", outcome.stamp.lamport ?? 0)
+            json.field("hlc", outcome.stamp.hybrid?.text ?? "")
+            json.endObject()
+        }
+        response.setField("Parley-Request-Id", outcome.id.description)
+        return response
+    }
+
     /// `POST /broadcast`.
     func planBroadcast(_ asked: Asked) throws(Problem) -> Plan {
         let names = BroadcastAbstraction.allCases.map(\.rawValue).joined(separator: ", ")
@@ -39,10 +108,20 @@ extension NativeAPI {
                 "a message has up to \(settings.limits.messageBytes) bytes, this one has \(body.count)")
         }
         guard abstraction == .atomic else {
-            throw Problem(
-                .notImplemented, "abstraction=\(abstraction.rawValue) is still to come, atomic is there"
-            )
-            .with("parameter", .text(Parameter.abstraction.rawValue))
+            // What goes through the log alone could promise these.
+            for parameter in [Parameter.redirect, .forward, .explain] where asked.parameters[parameter] != nil
+            {
+                throw Problem(.badRequest, "\(parameter.rawValue) is for abstraction=atomic")
+                    .with("parameter", .text(parameter.rawValue))
+            }
+            guard asked.request.field("idempotency-key") == nil else {
+                throw Problem(.badRequest, "only abstraction=atomic takes an Idempotency-Key")
+                    .with("header", .text("Idempotency-Key"))
+            }
+            return .broadcast(
+                BroadcastPlan(
+                    abstraction: abstraction, sender: sender, channel: channel, body: body,
+                    traits: asked.traits))
         }
         let announcement = Announcement(sender: sender, channel: channel, body: body)
         return .write(try write(.operation(.coordinate(.announce(announcement))), .announcement, asked))

@@ -116,6 +116,7 @@ extension NativeAPI {
         json.field("failed", link.failed)
         json.field("dropped", link.dropped)
         json.field("queued", link.queued)
+        if let ladder = link.ladder { write(ladder, to: &json) }
         json.endObject()
     }
 

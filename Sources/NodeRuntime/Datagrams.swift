@@ -36,6 +36,8 @@ final class Datagrams {
     private(set) var membership: Membership
     /// What time it is at the others.
     private(set) var probes: ClockProbes
+    /// Messages that are sent until they arrive.
+    let links: LinkLayer
     private(set) var counters = Counters()
     /// Changes of ``membership`` that nobody has been told yet.
     private(set) var news: [MemberTransition] = []
@@ -58,13 +60,14 @@ final class Datagrams {
         self.seal = seal
         isAlone = peers.isEmpty
         membership = Membership(own: own, process: process, peers: peers, seed: Entropy.seed(), at: now)
+        links = LinkLayer(own: own, peers: peers, process: process)
         probes = ClockProbes(peers: peers, seed: Entropy.seed(), at: now)
     }
 
     /// When ``wake(at:)`` is to be called.
     var deadline: Instant {
         // Alone there is nobody to ask.
-        isAlone ? .never : min(membership.deadline, probes.deadline, held.deadline)
+        isAlone ? .never : min(membership.deadline, probes.deadline, links.deadline, held.deadline)
     }
 
     /// A peer takes datagrams there.
@@ -93,6 +96,7 @@ final class Datagrams {
     private func take(_ datagram: Datagram, at now: Instant) {
         let content = datagram.content[...]
         switch datagram.service {
+        case .links: links.receive(content, from: datagram.sender, at: now)
         case .membership: membership.receive(content, from: datagram.sender, at: now, into: &effects)
         case .clocks:
             let clock = Clock.wallMicroseconds()
@@ -110,6 +114,7 @@ final class Datagrams {
         if probes.deadline <= now, let question = probes.wake(at: Clock.now()) {
             send(question.payload, for: .clocks, to: question.peer)
         }
+        if links.deadline <= now { links.wake(at: now) }
         carryOut()
     }
 
@@ -142,6 +147,8 @@ final class Datagrams {
 
     /// Sends what is to be sent; some of it later, twice or never, if there are faults that say so.
     func flush(at now: Instant, _ faults: FaultControl?) {
+        links.flush(at: now)
+        for (peer, content) in links.takePayloads() { send(content, for: .links, to: peer) }
         while let datagram = held.next(at: now) { transmit(datagram) }
         for datagram in outgoing {
             guard faults?.table.isEmpty == false else {

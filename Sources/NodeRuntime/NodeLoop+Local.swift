@@ -50,12 +50,15 @@ extension NodeLoop {
             if isOwn(participant), let order = inboxes.order(of: id) {
                 status.acknowledgedCount = inboxes.remove(upTo: order, alone: !andAllBefore)
             }
-        case .state: status.clock = clockStatus(after: .read)
+        case .state:
+            status.clock = clockStatus(after: .read)
+            datagrams.links.show(in: &status, roster)
         case .clock(let question): status.clock = clockStatus(after: question)
         case .gossip, .detector: status.gossip = datagrams.status(roster, at: now)
         case .metrics(let openMetrics):
             metrics.note(watches, claimWatches)
             metrics.note(clockWatch)
+            metrics.note(datagrams.links)
             metrics.note(datagrams.status(roster, at: now))
             if let faults { metrics.note(faults.table) }
             status.metrics = metrics.exposition(

@@ -141,10 +141,10 @@ struct NodeLoop: ~Copyable {
             }
         }
         if datagrams.deadline <= now { datagrams.wake(at: now) }
-        datagrams.flush(at: now, faults)
         tellMembership()
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()
+        hearBroadcasts()
         if nextHold <= now { renewHolds() }
         if repeats.deadline <= now { endRepeats() }
         if faults != nil { progressFaults() }
@@ -155,6 +155,7 @@ struct NodeLoop: ~Copyable {
         progressStreams()
         progressWatches()
         progressClaimWatches()
+        datagrams.flush(at: now, faults)
         server.flush(at: now, on: poller, into: &inbound)
         if faults != nil { standStill() }
     }

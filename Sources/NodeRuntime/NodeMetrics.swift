@@ -34,6 +34,7 @@ struct NodeMetrics {
     private let watches: WatchMetrics
     private let gossip: GossipMetrics
     private let clock: ClockMetrics
+    private let ladder: LinkMetrics
     /// Made when they are first told of, since most nodes never have any.
     private var faults: FaultMetrics?
     private var lastLeader: NodeID?
@@ -106,6 +107,7 @@ struct NodeMetrics {
         watches = WatchMetrics(&metrics)
         gossip = GossipMetrics(&metrics)
         clock = ClockMetrics(&metrics)
+        ladder = LinkMetrics(&metrics)
         var gauges: [(name: String, gauge: Metrics.Gauge)] = []
         for (name, help) in names { gauges.append((name, metrics.gauge(name, help: help))) }
         self.gauges = gauges
@@ -129,6 +131,9 @@ struct NodeMetrics {
 
     /// Notes whether the node's clock can be believed.
     mutating func note(_ watch: ClockWatch) { clock.set(watch, in: &metrics) }
+
+    /// Notes what went over links.
+    mutating func note(_ layer: LinkLayer) { ladder.set(layer, in: &metrics) }
 
     /// Notes how the watches stand.
     mutating func note(_ table: WatchTable, _ claims: ClaimWatches) {

@@ -307,7 +307,7 @@ import Testing
         ("?abstraction=atomic&channel=", 0, "bad_request"),
         ("?abstraction=atomic", (64 << 10) + 1, "content_too_large"),
         ("?abstraction=atomic&ordering=total", 0, "not_implemented"),
-        ("?abstraction=causal", 0, "not_implemented"),
+        ("?abstraction=causal&explain", 0, "bad_request"),
     ]) func `bound what is said to all nodes`(_ query: String, _ count: Int, _ code: String) throws {
         let response = immediate(.post, "/broadcast" + query, body: String(repeating: "x", count: count))
         #expect(response?.code == code, "\(response?.text ?? "taken")")

@@ -38,7 +38,10 @@ private let layers: [[String: (own: [String], toolchain: [String])]] = [
     ],
     [
         "API": (
-            ["Primitives", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Store", "Watches", "COpenAPI"], []
+            [
+                "Primitives", "Clocks", "Faults", "Gossip", "JSON", "HTTP", "Links", "Store", "Watches",
+                "COpenAPI",
+            ], []
         ),
         "Wire": (["Primitives", "Clocks", "JSON", "Consensus", "Replication"], []),
     ],

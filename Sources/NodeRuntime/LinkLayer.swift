@@ -1,0 +1,126 @@
+// The ladder of links between this node and its peers, and the broadcasts that stand on it.
+import API
+import Links
+import Platform
+import Primitives
+
+/// This node's links to all peers, and what is said over them to all nodes.
+///
+/// An object of ``Datagrams``', and of nobody else.
+final class LinkLayer {
+    /// Whose message it is: what links call its kind.
+    private enum User: UInt8 {
+        case broadcast = 1
+    }
+
+    /// So long a link tries to deliver what is said to all, if it has room for so much.
+    private static let patience = Instant.Span.seconds(3_600)
+
+    /// The links, by peer.
+    private(set) var links: [NodeID: Link] = [:]
+    /// What is said to all nodes.
+    private(set) var broadcast: Broadcast
+    /// What was said to all nodes, and is to be handed over here.
+    private(set) var heard: [BroadcastMessage] = []
+    /// Payloads for datagrams.
+    private(set) var payloads: [(peer: NodeID, content: [UInt8])] = []
+
+    private var effects: [Link.Effect] = []
+    private var spreading: [Broadcast.Effect] = []
+    private var touched: Set<NodeID> = []
+
+    /// `process` is greater for each process of the node that follows another one.
+    init(own: NodeID, peers: [NodeID], process: UInt64) {
+        broadcast = Broadcast(own: own, process: process, peers: peers)
+        for peer in peers { links[peer] = Link(incarnation: process, seed: Entropy.seed()) }
+    }
+
+    /// When ``wake(at:)`` is to be called.
+    var deadline: Instant { links.values.reduce(broadcast.deadline) { min($0, $1.deadline) } }
+
+    /// Takes the content of a datagram.
+    func receive(_ content: ArraySlice<UInt8>, from peer: NodeID, at now: Instant) {
+        links[peer]?.receive(content, at: now, into: &effects)
+        touched.insert(peer)
+        carryOut(from: peer, at: now)
+    }
+
+    /// Does what is due.
+    func wake(at now: Instant) {
+        for peer in links.keys where (links[peer]?.deadline ?? .never) <= now {
+            links[peer]?.wake(at: now, into: &effects)
+            touched.insert(peer)
+            carryOut(from: peer, at: now)
+        }
+        if broadcast.deadline <= now {
+            broadcast.wake(at: now, into: &spreading)
+            spread(at: now)
+        }
+    }
+
+    /// Says something to all nodes, this one among them.
+    func say(
+        _ bytes: [UInt8], _ kind: BroadcastKind, at now: Instant
+    ) throws(BroadcastRefusal) -> BroadcastID {
+        let id = try broadcast.broadcast(bytes, kind, at: now, into: &spreading)
+        spread(at: now)
+        return id
+    }
+
+    /// Makes the datagrams of this turn.
+    func flush(at now: Instant) {
+        for peer in touched {
+            links[peer]?.flush(at: now, into: &effects)
+            carryOut(from: peer, at: now)
+        }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds what the links did to the state of the node.
+    func show(in status: inout NodeStatus, _ roster: Roster) {
+        for place in status.links.indices {
+            guard let peer = roster.member(named: status.links[place].name), let link = links[peer.id] else {
+                continue
+            }
+            status.links[place].ladder = NodeStatus.Link.Ladder(
+                isConnected: link.isConnected, roundTrip: link.roundTrip, counters: link.counters)
+        }
+    }
+
+    func takePayloads() -> [(peer: NodeID, content: [UInt8])] {
+        defer { payloads.removeAll(keepingCapacity: true) }
+        return payloads
+    }
+
+    func takeHeard() -> [BroadcastMessage] {
+        defer { heard.removeAll() }
+        return heard
+    }
+
+    private func carryOut(from peer: NodeID, at now: Instant) {
+        for effect in effects {
+            switch effect {
+            case .transmit(let content): payloads.append((peer, content))
+            case .deliver(let message) where message.kind == User.broadcast.rawValue:
+                broadcast.receive(message.bytes, from: peer, at: now, into: &spreading)
+            case .deliver, .acknowledged, .expired, .lost, .peerRestarted: break
+            }
+        }
+        effects.removeAll(keepingCapacity: true)
+        spread(at: now)
+    }
+
+    private func spread(at now: Instant) {
+        for effect in spreading {
+            switch effect {
+            case .send(let peer, let bytes):
+                // Refused if the peer is gone for long: the link counts it.
+                _ = try? links[peer]?.send(
+                    bytes, kind: User.broadcast.rawValue, on: .perfect, expires: now + Self.patience, at: now)
+                touched.insert(peer)
+            case .deliver(let message): heard.append(message)
+            }
+        }
+        spreading.removeAll(keepingCapacity: true)
+    }
+}
