@@ -109,24 +109,30 @@ struct LinkWorld {
         pending.insert(event, at: low)
     }
 
-    /// Lets time pass until `end`, or until nothing is left to do.
+    /// Lets a span of time pass.
     mutating func run(for span: Instant.Span) {
         let end = now + span
-        while true {
-            steps += 1
-            var next = pending.last?.at ?? .never
-            var due: (node: Int, peer: Int)?
-            for node in links.indices where isUp[node] {
-                for peer in links.indices where peer != node && links[node][peer].deadline < next {
-                    next = links[node][peer].deadline
-                    due = (node, peer)
-                }
+        while step(until: end) {}
+    }
+
+    /// Does what is next, if that is not after `end`. False if there is nothing: then it is `end`.
+    mutating func step(until end: Instant) -> Bool {
+        steps += 1
+        var next = pending.last?.at ?? .never
+        var due: (node: Int, peer: Int)?
+        for node in links.indices where isUp[node] {
+            for peer in links.indices where peer != node && links[node][peer].deadline < next {
+                next = links[node][peer].deadline
+                due = (node, peer)
             }
-            guard next <= end, steps < 4_000_000 else { break }
-            now = max(now, next)
-            if let due { wake(due.node, due.peer) } else { arrive() }
         }
-        now = end
+        guard next <= end, steps < 4_000_000 else {
+            now = end
+            return false
+        }
+        now = max(now, next)
+        if let due { wake(due.node, due.peer) } else { arrive() }
+        return true
     }
 
     private mutating func wake(_ node: Int, _ peer: Int) {
