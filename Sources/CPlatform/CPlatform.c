@@ -150,3 +150,38 @@ int64_t parley_clock_error(void) {
     if (answer == -1 || answer == TIME_ERROR || (state.status & STA_UNSYNC)) return -1;
     return state.maxerror;
 }
+
+enum { most_datagrams = 64 };
+
+int parley_receive_datagrams(int socket, unsigned char *buffer, size_t room, int capacity, uint32_t *lengths) {
+    struct mmsghdr messages[most_datagrams];
+    struct iovec parts[most_datagrams];
+    if (capacity > most_datagrams) capacity = most_datagrams;
+    memset(messages, 0, sizeof messages[0] * (size_t)capacity);
+    for (int i = 0; i < capacity; i++) {
+        parts[i] = (struct iovec){.iov_base = buffer + room * (size_t)i, .iov_len = room};
+        messages[i].msg_hdr.msg_iov = &parts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int count = recvmmsg(socket, messages, (unsigned)capacity, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    for (int i = 0; i < count; i++) lengths[i] = messages[i].msg_len;
+    return count;
+}
+
+int parley_send_datagrams(int socket, const unsigned char *bytes, const uint32_t *lengths,
+                          const void *receivers, const uint32_t *receiver_lengths, int count) {
+    const struct sockaddr_storage *addresses = receivers;
+    struct mmsghdr messages[most_datagrams];
+    struct iovec parts[most_datagrams];
+    if (count > most_datagrams) count = most_datagrams;
+    memset(messages, 0, sizeof messages[0] * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        parts[i] = (struct iovec){.iov_base = (void *)bytes, .iov_len = lengths[i]};
+        messages[i].msg_hdr.msg_name = (void *)&addresses[i];
+        messages[i].msg_hdr.msg_namelen = receiver_lengths[i];
+        messages[i].msg_hdr.msg_iov = &parts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+        bytes += lengths[i];
+    }
+    return sendmmsg(socket, messages, (unsigned)count, MSG_DONTWAIT);
+}

@@ -80,7 +80,7 @@ public struct DatagramSeal: Sendable {
     /// The bytes of a datagram of this node's. The content must not be longer than ``Datagram/longest``.
     public func seal(_ content: [UInt8], for service: DatagramService, to receiver: NodeID) -> [UInt8] {
         precondition(content.count <= Datagram.longest, "\(content.count) bytes do not fit one datagram")
-        var writer = ByteWriter(capacity: content.count + 48)
+        var writer = ByteWriter(capacity: Self.longestHead + content.count + 16)
         writer.byte(Self.version)
         writer.byte(key == nil ? 0 : 1)
         writer.fixed(cluster)
@@ -89,7 +89,7 @@ public struct DatagramSeal: Sendable {
         writer.byte(service.rawValue)
         writer.raw(content)
         if let key {
-            let tag = key.tag(of: writer.bytes[...])
+            let tag = key.tag(of: unsafe writer.bytes.span.bytes)
             writer.fixed(tag.0)
             writer.fixed(tag.1)
         } else {
@@ -105,22 +105,25 @@ public struct DatagramSeal: Sendable {
         let sealLength = key == nil ? 4 : 16
         guard bytes.count > 1 + sealLength else { throw .malformed }
         guard bytes[bytes.startIndex + 1] == (key == nil ? 0 : 1) else { throw .unsealed }
-        let body = bytes.dropLast(sealLength)
-        guard isWhole(body, seal: bytes.suffix(sealLength)) else { throw .seal }
-        var reader = ByteReader(body.dropFirst(2))
+        guard isWhole(unsafe bytes.span.bytes, sealLength: sealLength) else { throw .seal }
+        var reader = ByteReader(bytes.dropFirst(2).dropLast(sealLength))
         guard let cluster = try? reader.fixed(UInt64.self), let sender = try? reader.counter(NodeID.self),
             let receiver = try? reader.counter(NodeID.self), let service = try? reader.byte()
         else { throw .malformed }
         return try accept(cluster, sender, receiver, service, reader.rest)
     }
 
-    private func isWhole(_ body: ArraySlice<UInt8>, seal: ArraySlice<UInt8>) -> Bool {
-        var reader = ByteReader(seal)
-        guard let key else { return (try? reader.fixed(UInt32.self)) == CRC32C.checksum(body) }
-        guard let low = try? reader.fixed(UInt64.self), let high = try? reader.fixed(UInt64.self) else {
-            return false
+    private func isWhole(_ bytes: RawSpan, sealLength: Int) -> Bool {
+        let body = bytes.extracting(droppingLast: sealLength)
+        let seal = body.byteCount
+        guard let key else {
+            let checksum = unsafe body.withUnsafeBytes { unsafe CRC32C.checksum($0) }
+            return littleEndian(bytes, at: seal, UInt32.self) == checksum
         }
         let tag = key.tag(of: body)
+        let (low, high) = (
+            littleEndian(bytes, at: seal, UInt64.self), littleEndian(bytes, at: seal + 8, UInt64.self)
+        )
         // In one piece, so that the time it takes tells nothing of how much was right.
         return (tag.0 ^ low) | (tag.1 ^ high) == 0
     }

@@ -26,7 +26,7 @@ struct RoundTrips: Sendable {
     func timeout(attempts: Int, _ options: LinkOptions) -> Instant.Span {
         let first = smoothed.map { $0 + deviation * 4 + options.acknowledgementDelay } ?? options.firstTimeout
         let bounded = max(options.shortestTimeout, min(first, options.longestTimeout))
-        let doubled = bounded.nanoseconds << Int64(min(max(attempts - 1, 0), 6))
+        let doubled = bounded.nanoseconds << Int64(min(max(attempts - 1, 0), 10))
         return min(Instant.Span(nanoseconds: doubled), options.longestTimeout)
     }
 

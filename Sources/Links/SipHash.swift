@@ -20,8 +20,8 @@ public struct SharedKey: Sendable, Equatable {
     }
 
     init(_ bytes: [UInt8]) {
-        low = word(bytes[0..<8])
-        high = word(bytes[8..<16])
+        low = littleEndian(unsafe bytes.span.bytes, at: 0, UInt64.self)
+        high = littleEndian(unsafe bytes.span.bytes, at: 8, UInt64.self)
     }
 
     private static func value(of digit: UInt8) -> UInt8? {
@@ -34,28 +34,32 @@ public struct SharedKey: Sendable, Equatable {
     }
 
     /// The tag of a message.
-    func tag(of message: ArraySlice<UInt8>) -> (UInt64, UInt64) {
+    func tag(of message: RawSpan) -> (UInt64, UInt64) {
         var state = SipState(low, high)
-        var place = message.startIndex
-        while message.endIndex - place >= 8 {
-            state.absorb(word(message[place..<(place + 8)]))
+        var place = 0
+        while message.byteCount - place >= 8 {
+            state.absorb(littleEndian(message, at: place, UInt64.self))
             place += 8
         }
-        let count = UInt64(message.count & 0xff) << 56
-        state.absorb(count | word(message[place...]))
+        var last = UInt64(message.byteCount & 0xff) << 56
+        var shift: UInt64 = 0
+        while place < message.byteCount {
+            last |= UInt64(littleEndian(message, at: place, UInt8.self)) << shift
+            place += 1
+            shift += 8
+        }
+        state.absorb(last)
         return state.finish()
     }
 }
 
-/// Up to eight bytes, least significant first.
-private func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-    var word: UInt64 = 0
-    var shift: UInt64 = 0
-    for byte in bytes {
-        word |= UInt64(byte) << shift
-        shift += 8
-    }
-    return word
+/// A number in its full width, least significant byte first. It must lie within the bytes, or the process stops.
+@inline(__always)
+func littleEndian<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ bytes: RawSpan, at place: Int, _: Number.Type
+) -> Number {
+    // Unsafe only in name: any bytes are a number.
+    Number(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: place, as: Number.self))
 }
 
 private struct SipState {

@@ -75,4 +75,38 @@ import Testing
     }
 
     private struct Unexpected: Error {}
+
+    @Test(arguments: ["127.0.0.1:0", ":0"])
+    func `batches go to several receivers, and one that can't be sent spoils no other one`(on: String) throws
+    {
+        let a = try UDPSocket(on: on)
+        let even = try UDPSocket(on: "127.0.0.1:0")
+        let odd = try UDPSocket(on: "127.0.0.1:0")
+        let gone = try #require(try SocketAddress.resolve("127.0.0.1:1").first)
+        var batch = OutgoingDatagrams()
+        for number in 0..<150 as Range<UInt8> {
+            batch.append(
+                [UInt8](repeating: number, count: 1 + Int(number)),
+                to: number % 2 == 0 ? even.address : odd.address)
+            if number == 70 { batch.append([UInt8](repeating: 0, count: 70_000), to: even.address) }
+            if number == 80 { batch.append([0], to: gone) }
+        }
+        let sent = a.send(&batch)
+        #expect(sent == 151)
+        #expect(batch.count == 0)
+        for parity in 0..<2 {
+            var got: [[UInt8]] = []
+            var incoming = IncomingDatagrams(room: 100)
+            var batches = 0
+            repeat {
+                if parity == 0 { even.receive(into: &incoming) } else { odd.receive(into: &incoming) }
+                for place in 0..<incoming.count { got.append(Array(incoming[place])) }
+                batches += 1
+            } while incoming.isFull
+            #expect(batches == 2)
+            let expected = (0..<150 as Range<UInt8>).filter { Int($0) % 2 == parity }
+                .map { [UInt8](repeating: $0, count: min(100, 1 + Int($0))) }
+            #expect(got == expected)
+        }
+    }
 }

@@ -55,4 +55,12 @@ int64_t parley_thread_cpu_time(void);
 /// clock; -1 if nobody does, or the kernel does not say.
 int64_t parley_clock_error(void);
 
+/// recvmmsg(2) of up to 64 datagrams, each into `room` bytes of the buffer; `lengths` are the true ones, which may be
+/// more. How many came, or -1 with errno.
+int parley_receive_datagrams(int socket, unsigned char *buffer, size_t room, int capacity, uint32_t *lengths);
+
+/// sendmmsg(2) of up to 64 datagrams that lie one behind the other; each receiver is a sockaddr_storage. How many the kernel took, or -1 with errno.
+int parley_send_datagrams(int socket, const unsigned char *bytes, const uint32_t *lengths,
+                          const void *receivers, const uint32_t *receiver_lengths, int count);
+
 #endif
