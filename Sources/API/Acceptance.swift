@@ -103,7 +103,8 @@ extension NativeAPI {
         }
         guard route.method != .get else { return }
         switch route.id {
-        case .sendMessage, .sendMessageTo, .acknowledgeInbox, .transferLeadership, .tickClock, .observeClock,
+        case .sendMessage, .sendMessageTo, .publishEvent, .acknowledgeInbox, .transferLeadership, .tickClock,
+            .observeClock,
             .compareClocks, .setLinkFault, .partition, .pauseNode, .healFaults, .healFault:
             guard request.field("idempotency-key") == nil else {
                 throw Problem(

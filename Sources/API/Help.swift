@@ -46,6 +46,7 @@ enum Help {
         curl $P/state                                             # this node as a process
         curl $P/messages/n2 -d hello ; curl "$P/inbox/n1?wait=10s&ack=auto"   # messages between nodes
         curl "$P/broadcast?abstraction=atomic" -d hello           # to every node's inbox, in one order
+        curl $P/events/deploy -d v42 ; curl -N "$P/events?topic=deploy&wait=1h"   # news that need no leader
         curl "$P/readyz?verbose" ; curl $P/metrics                # probes and metrics
 
         More: /help, /help/{topic}, /problems, /openapi.json

@@ -188,6 +188,7 @@ public struct NativeAPI: Sendable {
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
         case .broadcast: return try planBroadcast(asked)
+        case .publishEvent, .listEvents, .showEvent: return try planEvents(route, asked)
         case .transferLeadership: return try planTransfer(asked)
         case .root, .help, .helpTopic, .problems, .problem, .openAPI, .version, .info:
             return .answer(try meta(route, asked))

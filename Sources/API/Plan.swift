@@ -23,6 +23,8 @@ public enum Plan: Sendable {
     case transfer(TransferPlan)
     /// Deliver a message to other nodes' inboxes.
     case message(MessagePlan)
+    /// Publish events, look at them, or follow them.
+    case events(EventPlan)
     /// Say something to all nodes over links.
     case broadcast(BroadcastPlan)
     /// Set or end faults, or list them.

@@ -105,6 +105,11 @@ extension ProblemCode {
             remedy: "List the faults with /faults; DELETE /faults ends all of them, on every node.",
             example: "curl -X DELETE $P/faults/n1-1"),
         entry(
+            .eventNotFound, "event_not_found", 404, "Event not found",
+            cause: "No event has that id on this node: it has not come yet, was forgotten, or never was.",
+            remedy: "List the events with /events; ask the node that published it.",
+            example: "curl $P/events/1-18f2a-7"),
+        entry(
             .noSuchRoute, "no_such_route", 404, "No such route",
             cause:
                 "Nothing is served at that path. Paths are taken as they are: no dots or slashes "

@@ -41,6 +41,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case memberNotFound
     /// There is no such fault, or not any more.
     case faultNotFound
+    /// There is no such event here, or not any more.
+    case eventNotFound
     /// No such path.
     case noSuchRoute
     /// The path exists, for other methods.

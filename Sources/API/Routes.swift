@@ -19,7 +19,7 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
     case releaseSemaphore
     case state, sendMessage, sendMessageTo, broadcast, readInbox, acknowledgeInbox
-    case gossip, detector
+    case publishEvent, listEvents, showEvent, gossip, detector
     case clock, clockNow, clockSkew, tickClock, observeClock, compareClocks
     case listFaults, setLinkFault, partition, pauseNode, healFaults, healFault
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
@@ -178,6 +178,9 @@ extension RouteEntry {
         route(.broadcast, .post, "/broadcast", [.abstraction, .channel, .from] + Parameter.routing),
         route(.readInbox, .get, "/inbox/{participant}", [.wait, .max, .channel, .ack]),
         route(.acknowledgeInbox, .post, "/inbox/{participant}/ack", [.id, .upto]),
+        route(.publishEvent, .post, "/events/{name}", [.ttl, .timeout]),
+        route(.listEvents, .get, "/events", [.topic, .after, .max, .wait]),
+        route(.showEvent, .get, "/events/{name}"),
         route(.gossip, .get, "/gossip"),
         route(.detector, .get, "/detector"),
         route(.clock, .get, "/clock"),

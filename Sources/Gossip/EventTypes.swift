@@ -89,8 +89,8 @@ public struct EventOptions: Sendable, Equatable {
     /// The defaults.
     public init() {}
 
-    /// Bytes of a topic and of a body.
-    public static let longestTopic = 128, longestBody = 4_096
+    /// Bytes of a topic and of a body: 4 KiB, and the times of its publication before them.
+    public static let longestTopic = 128, longestBody = 4_096 + 18
     /// The longest that an event is kept.
     public static let longestTTL = Instant.Span.seconds(86_400)
     /// Bytes of a body in one datagram.

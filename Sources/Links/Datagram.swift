@@ -11,6 +11,8 @@ public enum DatagramService: UInt8, Sendable, CaseIterable {
     case clocks = 2
     /// Messages over the ladder of links.
     case links = 3
+    /// Events on their way to everybody.
+    case events = 4
 }
 
 /// What one node sends another in one piece. It may be lost, come twice, late, or after a later one: this is

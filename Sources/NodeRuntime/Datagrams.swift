@@ -38,6 +38,8 @@ final class Datagrams {
     private(set) var probes: ClockProbes
     /// Messages that are sent until they arrive.
     let links: LinkLayer
+    /// News for everybody.
+    let events: EventLayer
     private(set) var counters = Counters()
     /// Changes of ``membership`` that nobody has been told yet.
     private(set) var news: [MemberTransition] = []
@@ -61,13 +63,17 @@ final class Datagrams {
         isAlone = peers.isEmpty
         membership = Membership(own: own, process: process, peers: peers, seed: Entropy.seed(), at: now)
         links = LinkLayer(own: own, peers: peers, process: process)
+        events = EventLayer(own: own, peers: peers, process: process, at: now)
         probes = ClockProbes(peers: peers, seed: Entropy.seed(), at: now)
     }
 
     /// When ``wake(at:)`` is to be called.
     var deadline: Instant {
         // Alone there is nobody to ask.
-        isAlone ? .never : min(membership.deadline, probes.deadline, links.deadline, held.deadline)
+        isAlone
+            ? .never
+            : min(
+                membership.deadline, probes.deadline, links.deadline, events.deadline, held.deadline)
     }
 
     /// A peer takes datagrams there.
@@ -96,6 +102,7 @@ final class Datagrams {
     private func take(_ datagram: Datagram, at now: Instant) {
         let content = datagram.content[...]
         switch datagram.service {
+        case .events: events.receive(content, from: datagram.sender, at: now)
         case .links: links.receive(content, from: datagram.sender, at: now)
         case .membership: membership.receive(content, from: datagram.sender, at: now, into: &effects)
         case .clocks:
@@ -115,6 +122,7 @@ final class Datagrams {
             send(question.payload, for: .clocks, to: question.peer)
         }
         if links.deadline <= now { links.wake(at: now) }
+        if events.deadline <= now { events.wake(at: now) }
         carryOut()
     }
 
@@ -149,6 +157,7 @@ final class Datagrams {
     func flush(at now: Instant, _ faults: FaultControl?) {
         links.flush(at: now)
         for (peer, content) in links.takePayloads() { send(content, for: .links, to: peer) }
+        for (peer, content) in events.takePayloads() { send(content, for: .events, to: peer) }
         while let datagram = held.next(at: now) { transmit(datagram) }
         for datagram in outgoing {
             guard faults?.table.isEmpty == false else {

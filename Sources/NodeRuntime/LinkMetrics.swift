@@ -1,13 +1,15 @@
-// What is counted of links, and of what is said over them to all nodes.
+// What is counted of links, of what is said over them to all nodes, and of events.
 import API
+import Gossip
 import Links
 import Telemetry
 
-/// The series of the links and the broadcasts.
+/// The series of the links, the broadcasts and the events.
 struct LinkMetrics {
     private let messages: Metrics.Family
     private let payloads: Metrics.Family
     private let broadcasts: Metrics.Family
+    private let events: Metrics.Family
 
     init(_ metrics: inout Metrics) {
         messages = metrics.family(
@@ -16,9 +18,25 @@ struct LinkMetrics {
         payloads = metrics.family(
             "parley_link_payloads_total", .counter, help: "Payloads of links, by what happened.",
             labels: ["event"])
+        events = metrics.family(
+            "parley_events_total", .counter, help: "Events that spread by gossip, by what happened.",
+            labels: ["event"])
         broadcasts = metrics.family(
             "parley_broadcasts_total", .counter, help: "Messages to all nodes, by what happened.",
             labels: ["event"])
+    }
+
+    func set(_ layer: EventLayer, in metrics: inout Metrics) {
+        let counters = layer.events.counters
+        for (name, count) in [
+            ("published", counters.published), ("delivered", counters.delivered),
+            ("duplicate", counters.duplicates), ("expired", counters.expired), ("evicted", counters.evicted),
+            ("given_up", counters.givenUp), ("comparison", counters.comparisons),
+            ("repair", counters.repairs), ("sent", counters.sent), ("malformed", counters.malformed),
+            ("unknown", counters.unknownSenders + counters.unknownOrigins), ("stale", counters.stale),
+        ] {
+            metrics.set(metrics.counter(in: events, [name]), to: count)
+        }
     }
 
     func set(_ layer: LinkLayer, in metrics: inout Metrics) {

@@ -58,7 +58,7 @@ extension NodeLoop {
         case .metrics(let openMetrics):
             metrics.note(watches, claimWatches)
             metrics.note(clockWatch)
-            metrics.note(datagrams.links)
+            metrics.note(datagrams.links, datagrams.events)
             metrics.note(datagrams.status(roster, at: now))
             if let faults { metrics.note(faults.table) }
             status.metrics = metrics.exposition(

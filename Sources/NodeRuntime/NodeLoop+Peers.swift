@@ -153,6 +153,7 @@ extension NodeLoop {
         if !repeats.isEmpty { _ = repeats.remove(connection) }
         watches.remove(connection.number)
         claimWatches.remove(connection)
+        datagrams.events.followers[connection] = nil
         traced[connection] = nil
         clocked.remove(connection)
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {

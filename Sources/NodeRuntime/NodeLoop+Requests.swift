@@ -35,6 +35,7 @@ extension NodeLoop {
         case .local(let plan): local(plan, on: connection)
         case .transfer(let plan): transfer(plan, on: connection)
         case .message(let plan): message(plan, on: connection)
+        case .events(let plan): handleEvents(plan, on: connection)
         case .broadcast(let plan): broadcast(plan, on: connection)
         case .fault(let plan): fault(plan, on: connection)
         }

@@ -120,6 +120,7 @@ struct NodeLoop: ~Copyable {
         var deadline = min(node.deadline, server.deadline)
         deadline = min(deadline, waiters.deadline, nextHold, watches.deadline, repeats.deadline)
         deadline = min(deadline, claimWatches.deadline, datagrams.deadline)
+        deadline = min(deadline, datagrams.events.followersDue)
         if let faults { deadline = min(deadline, faults.deadline) }
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
@@ -155,6 +156,7 @@ struct NodeLoop: ~Copyable {
         progressStreams()
         progressWatches()
         progressClaimWatches()
+        progressEvents()
         datagrams.flush(at: now, faults)
         server.flush(at: now, on: poller, into: &inbound)
         if faults != nil { standStill() }
@@ -310,6 +312,7 @@ extension NodeLoop {
         endRepeats(all: true)
         endWatches()
         endClaimWatches()
+        datagrams.events.followersDue = now
         server.finishConnections(at: now)
     }
 

@@ -133,7 +133,10 @@ struct NodeMetrics {
     mutating func note(_ watch: ClockWatch) { clock.set(watch, in: &metrics) }
 
     /// Notes what went over links.
-    mutating func note(_ layer: LinkLayer) { ladder.set(layer, in: &metrics) }
+    mutating func note(_ layer: LinkLayer, _ events: EventLayer) {
+        ladder.set(layer, in: &metrics)
+        ladder.set(events, in: &metrics)
+    }
 
     /// Notes how the watches stand.
     mutating func note(_ table: WatchTable, _ claims: ClaimWatches) {
