@@ -119,7 +119,8 @@ func label(_ bytes: ArraySlice<UInt8>) -> Int {
                 if isOver { #expect(told.count == 1, "nobody was told of \(label)") }
                 if case .expired(_, wasSent: false)? = told.first { #expect(got[label] == nil) }
                 guard isOver, case .acknowledged? = told.first else { continue }
-                // Whoever said so lives, or had delivered it, or lost what it held when its sender's... lives.
+                // Whoever said so lives, or had delivered it, or lost what it held when its sender's...
+                // lives.
                 if world.processes[1 - node] < 1_000 { #expect(got[label] == 1) }
             }
         }
