@@ -94,6 +94,8 @@ final class Datagrams {
         let content = datagram.content[...]
         switch datagram.service {
         case .membership: membership.receive(content, from: datagram.sender, at: now, into: &effects)
+        // Nobody here speaks over links yet.
+        case .links: counters.refused[.service, default: 0] += 1
         case .clocks:
             let clock = Clock.wallMicroseconds()
             // Read as late as that: what the turn has taken so far would pass for a part of the way.

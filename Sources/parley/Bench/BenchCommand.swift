@@ -29,7 +29,8 @@ struct BenchCommand: ParsableCommand {
               parley bench put get --connections 64 --duration 10s
               parley bench put --rate 5000 --pids $(pgrep -d, parley)
               parley bench --etcd --endpoints http://127.0.0.1:2379
-            """)
+            """,
+        subcommands: [LinksBench.self])
 
     @Argument(help: ArgumentHelp("What to measure. (default: all)", valueName: "operation"))
     var operations: [BenchOperation] = []
