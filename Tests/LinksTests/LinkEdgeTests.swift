@@ -246,6 +246,20 @@ import Testing
         #expect(payloads(flush(&a, at: now + .milliseconds(25))).count <= 7)
     }
 
+    @Test func `no more messages are under way than there are numbers in the window`() throws {
+        var (a, b) = try pair()
+        for _ in 0..<1_000 { _ = try send(&a, .perfect, at: Self.start) }
+        var told: [Link.Effect] = []
+        let sent = flush(&a, at: Self.start)
+        #expect(a.next - a.base == 768)
+        for effect in sent { pass(effect, to: &b, at: Self.start, &told) }
+        told += exchange(&a, &b, at: Self.start)
+        told += exchange(&a, &b, at: Self.start + .milliseconds(5))
+        let delivered = told.filter { if case .deliver = $0 { true } else { false } }
+        let acknowledged = told.filter { if case .acknowledged = $0 { true } else { false } }
+        #expect(delivered.count == 1_000 && acknowledged.count == 1_000)
+    }
+
     @Test func `numbers are noted whatever their order, and shown as they are`() throws {
         var random = SeededGenerator(seed: 3)
         for _ in 0..<200 {
