@@ -91,6 +91,9 @@ public struct LinkCounters: Sendable, Equatable {
     /// Restarts of the peer.
     public var restarts: UInt64 = 0
 
+    /// Nothing has happened.
+    public init() {}
+
     /// The counters of one rung.
     public subscript(rung: LinkRung) -> RungCounters {
         get { rungs[Int(rung.rawValue)] }

@@ -53,7 +53,8 @@ public struct SharedKey: Sendable, Equatable {
     }
 }
 
-/// A number in its full width, least significant byte first. It must lie within the bytes, or the process stops.
+/// A number in its full width, least significant byte first. It must lie within the bytes, or the process
+/// stops.
 @inline(__always)
 func littleEndian<Number: FixedWidthInteger & BitwiseCopyable>(
     _ bytes: RawSpan, at place: Int, _: Number.Type

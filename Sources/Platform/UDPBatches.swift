@@ -91,8 +91,8 @@ public struct IncomingDatagrams: Sendable {
     /// Whether as many came as there is room for: then more may wait.
     public var isFull: Bool { count == Self.most }
 
-    /// The bytes of one, cut off if it is longer than there is room. Whoever keeps them makes the next batch copy
-    /// all that came.
+    /// The bytes of one, cut off if it is longer than there is room. Whoever keeps them makes the next batch
+    /// copy all that came.
     public subscript(place: Int) -> ArraySlice<UInt8> {
         precondition(place < count, "\(count) datagrams came")
         let start = place * room
@@ -118,7 +118,8 @@ public struct IncomingDatagrams: Sendable {
 }
 
 extension UDPSocket {
-    /// Hands datagrams to the kernel, and empties the batch. How many it took; the others are as good as lost.
+    /// Hands datagrams to the kernel, and empties the batch. How many it took; the others are as good as
+    /// lost.
     public func send(_ batch: inout OutgoingDatagrams) -> Int {
         if address.family == AF_INET6 { batch.mapToIPv6() }
         defer { batch.removeAll() }

@@ -55,7 +55,7 @@ struct Parley: ParsableCommand {
             CommandGroup(
                 name: "Measuring and trying",
                 subcommands: [
-                    FaultVerb.self, BenchCommand.self, CheckCommand.self, SimulateCommand.self,
+                    FaultVerb.self, Bench.self, CheckCommand.self, SimulateCommand.self,
                     ExploreCommand.self,
                 ]),
         ])

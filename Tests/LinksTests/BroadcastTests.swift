@@ -155,6 +155,42 @@ import Testing
         return CausalDelivery.Message(id: id, vector: vector, bytes: [1]).encode()[...]
     }
 
+    private func delivered(
+        _ payloads: [(peer: UInt64, payload: ArraySlice<UInt8>)], waiting span: Instant.Span = .seconds(60)
+    ) -> [BroadcastID] {
+        var node = Broadcast(own: NodeID(1), process: 9, peers: [NodeID(2), NodeID(3), NodeID(4)])
+        var effects: [Broadcast.Effect] = []
+        for (peer, payload) in payloads {
+            node.receive(payload, from: NodeID(peer), at: .zero, into: &effects)
+        }
+        node.wake(at: .zero + span, into: &effects)
+        return effects.compactMap { if case .deliver(let message) = $0 { message.id } else { nil } }
+    }
+
+    @Test func `who can wait no longer does not leave those behind that waited with it`() {
+        // The second node's message came after one of the third's, and that one after one that is lost.
+        let lost = CausalEntry(node: NodeID(4), process: 5, count: 1)
+        let first = CausalEntry(node: NodeID(3), process: 5, count: 1)
+        let both: [(UInt64, ArraySlice<UInt8>)] = [
+            (2, payload(.causal, 2, 1, [first, lost])), (3, payload(.causal, 3, 1, [lost])),
+        ]
+        #expect(delivered(both, waiting: .milliseconds(4_999)) == [])
+        #expect(delivered(both).map(\.origin) == [NodeID(3), NodeID(2)])
+        // What is found after all comes too late.
+        #expect(delivered(both + [(4, payload(.causal, 4, 1))]).map(\.origin).first == NodeID(4))
+    }
+
+    @Test func `messages that wait for each other are none of a history: one of them is dropped`() {
+        let (two, three) = (
+            CausalEntry(node: NodeID(2), process: 5, count: 1),
+            CausalEntry(node: NodeID(3), process: 5, count: 1)
+        )
+        let circle: [(UInt64, ArraySlice<UInt8>)] = [
+            (2, payload(.causal, 2, 1, [three])), (3, payload(.causal, 3, 1, [two])),
+        ]
+        #expect(delivered(circle).count == 1)
+    }
+
     @Test func `hostile messages change nothing, or nothing but themselves`() {
         let entries = [UInt64.max >> 2, 1, 0].enumerated().map { place, count in
             CausalEntry(node: NodeID(UInt64(place + 1)), process: .max, count: count)

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct SipHashTests {
     @Test func `tags are those of the reference implementation`() {
-        // vectors_sip128 of https://github.com/veorq/SipHash: the key is 00 to 0f, the message 00, 01, and so on.
+        // vectors_sip128 of https://github.com/veorq/SipHash: the key is 00 to 0f, the message 00, 01, and so
+        // on.
         let key = SharedKey(Array(0...15))
         #expect(vectors.count == 64)
         for (length, expected) in vectors.enumerated() { #expect(tag(key, UInt8(length)) == expected) }

@@ -246,6 +246,34 @@ import Testing
         #expect(payloads(flush(&a, at: now + .milliseconds(25))).count <= 7)
     }
 
+    @Test func `what left clearly later and arrived shows a loss before the time-out`() throws {
+        var (a, b) = try pair()
+        _ = try send(&a, .perfect, at: Self.start)
+        _ = flush(&a, at: Self.start)
+        let later = Self.start + .milliseconds(5)
+        for _ in 0..<2 { _ = try send(&a, .perfect, at: later) }
+        var told: [Link.Effect] = []
+        for effect in flush(&a, at: later) { pass(effect, to: &b, at: later, &told) }
+        for effect in flush(&b, at: later) { pass(effect, to: &a, at: later, &told) }
+        #expect(payloads(flush(&a, at: later)).count == 1)
+        #expect(a.counters[.perfect].retransmitted == 1)
+        #expect(later - Self.start < a.options.shortestTimeout)
+    }
+
+    @Test func `no more messages are under way than there are numbers in the window`() throws {
+        var (a, b) = try pair()
+        for _ in 0..<1_000 { _ = try send(&a, .perfect, at: Self.start) }
+        var told: [Link.Effect] = []
+        let sent = flush(&a, at: Self.start)
+        #expect(a.next - a.base == 768)
+        for effect in sent { pass(effect, to: &b, at: Self.start, &told) }
+        told += exchange(&a, &b, at: Self.start)
+        told += exchange(&a, &b, at: Self.start + .milliseconds(5))
+        let delivered = told.filter { if case .deliver = $0 { true } else { false } }
+        let acknowledged = told.filter { if case .acknowledged = $0 { true } else { false } }
+        #expect(delivered.count == 1_000 && acknowledged.count == 1_000)
+    }
+
     @Test func `numbers are noted whatever their order, and shown as they are`() throws {
         var random = SeededGenerator(seed: 3)
         for _ in 0..<200 {

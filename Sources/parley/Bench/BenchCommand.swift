@@ -5,10 +5,18 @@ import Platform
 import Primitives
 import Telemetry
 
+/// Measures a cluster, or the links of one.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure how fast a cluster answers, or what a link carries.",
+        discussion: "Without a subcommand a cluster is measured: parley bench cluster --help.",
+        subcommands: [BenchCommand.self, LinksBench.self], defaultSubcommand: BenchCommand.self)
+}
+
 /// Measures a cluster.
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench",
+        commandName: "cluster",
         abstract: "Measure how fast a cluster answers.",
         discussion: """
             Stores keys under a prefix of its own (they are left there), then measures one \
