@@ -76,9 +76,10 @@ extension NativeAPI {
                     .contentTooLarge,
                     "an event has up to \(EventOptions.longestNews) bytes, this one has \(body.count)")
             }
-            let ttl = try parameters.span(.ttl, most: EventOptions.longestTTL) ?? .seconds(3_600)
-            guard ttl.milliseconds > 0 else {
-                throw Problem(.badDuration, "ttl: an event lives for 1 ms at least")
+            let ttl = try parameters.span(.ttl, most: .seconds(1 << 32)) ?? .seconds(3_600)
+            guard ttl.milliseconds > 0, ttl <= EventOptions.longestTTL else {
+                throw Problem(.badDuration, "ttl: an event lives from 1ms to 24h")
+                    .with("parameter", .text(Parameter.ttl.rawValue))
             }
             question = .publish(topic: topic, body: body, ttl: ttl)
         case .listEvents:

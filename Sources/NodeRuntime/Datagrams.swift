@@ -105,8 +105,6 @@ final class Datagrams {
         case .events: events.receive(content, from: datagram.sender, at: now)
         case .links: links.receive(content, from: datagram.sender, at: now)
         case .membership: membership.receive(content, from: datagram.sender, at: now, into: &effects)
-        // Nobody here speaks over links yet.
-        case .links: counters.refused[.service, default: 0] += 1
         case .clocks:
             let clock = Clock.wallMicroseconds()
             // Read as late as that: what the turn has taken so far would pass for a part of the way.
