@@ -34,10 +34,13 @@ extension Link {
 
     private mutating func begin(_ payload: inout ByteWriter, target: UInt64, asks: Bool = false) {
         payload = ByteWriter(capacity: Datagram.longest)
+        // Another process than the known one has sent nothing yet, and nothing was sent to it.
+        let isKnown = target == peer
         LinkHeader.write(
-            asks: asks, source: incarnation, target: target, floor: base, reception, to: &payload)
+            asks: asks, source: incarnation, target: target, floor: isKnown ? base : 1,
+            isKnown ? reception : Reception(), to: &payload)
         // What is sent with any payload needs none of its own.
-        if target == peer {
+        if isKnown {
             unacknowledged = 0
             acknowledgeAt = .never
         }

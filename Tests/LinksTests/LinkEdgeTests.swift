@@ -150,6 +150,21 @@ import Testing
         #expect(receive(&a, payload(9, 5, [(.perfect, 1)])) == [])
     }
 
+    @Test func `a new process finds its way to a peer that has nothing to say, and begins at the beginning`()
+        throws
+    {
+        var (a, b) = try pair()
+        for _ in 0..<9 { _ = try send(&a, .perfect, at: Self.start) }
+        _ = exchange(&a, &b, at: Self.start)
+        var next = link(10)
+        let number = try send(&next, .fifo, at: Self.start)
+        let told =
+            exchange(&a, &next, at: Self.start) + exchange(&a, &next, at: Self.start + .milliseconds(5))
+        #expect(told.contains(.acknowledged(number)))
+        #expect(told.contains { if case .deliver(let message) = $0 { message.rung == .fifo } else { false } })
+        #expect(a.counters.malformed == 0 && next.counters.malformed == 0)
+    }
+
     @Test func `a window that is full, and whatever is too long or too late, is refused by name`() throws {
         var options = LinkOptions()
         (options.mostMessages, options.mostBytes) = (8, 2_000)

@@ -77,7 +77,7 @@ func label(_ bytes: ArraySlice<UInt8>) -> Int {
         // What the living process of each node sent.
         var open: [[UInt64: Int]] = [[:], [:]]
         var label = 0
-        for _ in 0..<12 {
+        for round in 0..<12 {
             for _ in 0..<40 {
                 let node = Int(world.random.next(below: 2))
                 let rung: LinkRung = label % 2 == 0 ? .perfect : .fifo
@@ -88,15 +88,19 @@ func label(_ bytes: ArraySlice<UInt8>) -> Int {
                 open[node][number] = label
                 label += 1
                 world.flush(node, 1 - node)
-                world.run(for: world.random.next(in: .zero..<Instant.Span.milliseconds(10)))
+                world.run(for: world.random.next(in: .zero..<Instant.Span.milliseconds(40)))
             }
             let node = Int(world.random.next(below: 2))
             check(&world, open)
+            for node in 0..<2 { #expect(world.links[node][1 - node].counters.malformed == 0) }
+            guard round < 11 else { break }
             world.restart(node)
             open[node] = [:]
         }
         world.run(for: .seconds(200))
         check(&world, open, isOver: true)
+        let restarts = (0..<2).map { world.links[$0][1 - $0].counters.restarts }
+        #expect(restarts.max() != 0, "who lives longest has seen the other one restart")
     }
 
     /// Holds what was told of the messages of the living processes against what was delivered.
