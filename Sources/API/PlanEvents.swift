@@ -33,6 +33,12 @@ public struct EventQuery: Sendable, Equatable {
     public var topic: String?
     /// Only those that came to this node after that one; nil: all that are kept.
     public var after: EventID?
+
+    /// Makes the query.
+    public init(topic: String?, after: EventID?) {
+        self.topic = topic
+        self.after = after
+    }
 }
 
 /// What became of the wish to publish an event.
@@ -262,12 +268,14 @@ public enum EventStamp {
         return writer.take()
     }
 
-    /// Takes an event apart; nil if it has no times.
+    /// Takes an event apart; nil if it has no times, or none of the years 1970 to 9999.
     public static func open(_ event: Event) -> (event: Event, stamp: Stamp)? {
         var reader = ByteReader(event.body)
         do throws(ByteReaderError) {
             let lamport = try reader.fixed(UInt64.self)
-            let wall = WallTime(milliseconds: try reader.fixed(Int64.self))
+            let milliseconds = try reader.fixed(Int64.self)
+            guard 0..<253_402_300_800_000 ~= milliseconds else { return nil }
+            let wall = WallTime(milliseconds: milliseconds)
             let stamp = Stamp(lamport: lamport, hybrid: HybridTime(wall, try reader.fixed(UInt16.self)))
             var event = event
             event.body = Array(reader.rest)

@@ -69,7 +69,8 @@ public enum EventRefusal: Error, Equatable, Sendable {
     case bodyTooLong
     /// Not above zero, or beyond ``EventOptions/longestTTL``.
     case badTTL
-    /// This node has published half as many as a node keeps, and they are not forgotten yet.
+    /// This node has published half as many as a node keeps, or half the bytes, and they are not forgotten
+    /// yet.
     case tooMany
 }
 

@@ -58,7 +58,9 @@ public struct Events: Sendable {
     /// Where the next digest begins if not all streams fit into one.
     var cursor = EventStream.first
     private var published: UInt64 = 0
-    private var placed: UInt64 = 0
+    /// The place of the newest event that came, and of the newest that went: who has seen less than that has
+    /// missed some.
+    public private(set) var placed: UInt64 = 0, dropped: UInt64 = 0
 
     /// Has no events. These peers may publish, and are sent to.
     ///
@@ -93,9 +95,9 @@ public struct Events: Sendable {
         guard body.count <= EventOptions.longestBody else { throw .bodyTooLong }
         guard ttl.milliseconds > 0, ttl <= EventOptions.longestTTL else { throw .badTTL }
         expire(at: now)
-        guard kept.count(where: { $0.event.id.stream == ownStream }) < options.mostEvents / 2 else {
-            throw .tooMany
-        }
+        let mine = kept.filter { $0.event.id.stream == ownStream }.map(\.event)
+        let bytes = mine.reduce(topic.utf8.count + body.count) { $0 + $1.topic.utf8.count + $1.body.count }
+        guard mine.count < options.mostEvents / 2, bytes <= options.mostBytes / 2 else { throw .tooMany }
         published += 1
         counters.published += 1
         let id = EventID(origin: own, process: process, counter: published)
@@ -248,6 +250,7 @@ public struct Events: Sendable {
 
     private mutating func drop(at place: Int) {
         let event = kept.remove(at: place).event
+        dropped = max(dropped, event.place)
         keptBytes -= event.body.count + event.topic.utf8.count
     }
 

@@ -21,6 +21,8 @@ final class EventLayer {
         var told: Instant
         /// It has to be told that it may have missed some.
         var hasMissed: Bool
+        /// Nothing was told yet, so nothing that went before can have been missed.
+        var isNew = true
     }
 
     /// Streams at most.

@@ -82,14 +82,17 @@ extension NodeLoop {
         var lines: [UInt8] = []
         let canTake = server.outputCount(of: connection) <= EventLayer.mostUnsent
         var isBehind = false
-        if canTake {
+        if canTake, follower.hasMissed || follower.place < layer.events.placed {
+            // What was forgotten while the stream was not read.
+            if !follower.isNew, follower.place < layer.events.dropped { follower.hasMissed = true }
+            follower.isNew = false
             if follower.hasMissed { lines += api.missedEvents(follower.format) }
             follower.hasMissed = false
             let found = layer.events.stored(
                 topic: follower.topic, after: follower.place, limit: min(64, follower.left))
             isBehind = found.count == 64
+            follower.place = isBehind ? found[found.count - 1].place : layer.events.placed
             for event in found {
-                follower.place = event.place
                 guard let view = view(of: event, roster) else { continue }
                 lines += api.line(of: view, follower.format)
                 follower.left -= 1

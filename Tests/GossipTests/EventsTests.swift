@@ -198,7 +198,7 @@ import Testing
         }
         #expect(publish("", 1) == .badTopic)
         #expect(publish(String(repeating: "x", count: 129), 1) == .badTopic)
-        #expect(publish("t", 4_097) == .bodyTooLong)
+        #expect(publish("t", EventOptions.longestBody + 1) == .bodyTooLong)
         #expect(publish("t", 1, .zero) == .badTTL)
         #expect(publish("t", 1, .seconds(86_401)) == .badTTL)
         for _ in 0..<4 { #expect(publish("t", 1) == nil) }
@@ -211,6 +211,18 @@ import Testing
         }
         #expect(node.stored.count == 8)
         #expect(node.keptBytes == node.stored.reduce(0) { $0 + $1.body.count + $1.topic.utf8.count })
+        // Own events leave room for those of others, also by their bytes.
+        var heavy = make(options)
+        let most = [UInt8](repeating: 0, count: 3_999)
+        _ = try heavy.publish(topic: "t", body: most, ttl: .seconds(9), at: .zero, into: &effects)
+        #expect(throws: EventRefusal.tooMany) {
+            try heavy.publish(
+                topic: "t", body: [UInt8](repeating: 0, count: 1_000), ttl: .seconds(9), at: .zero,
+                into: &effects)
+        }
+        _ = try heavy.publish(
+            topic: "t", body: [UInt8](repeating: 0, count: 999), ttl: .seconds(9), at: .zero, into: &effects)
+        #expect(heavy.placed == 2 && heavy.dropped == 0)
         options.mostBytes = 3_000
         var small = make(options)
         for counter in 1...10 as ClosedRange<UInt64> {
