@@ -91,11 +91,15 @@ extension NodeLoop {
             let found = layer.events.stored(
                 topic: follower.topic, after: follower.place, limit: min(64, follower.left))
             isBehind = found.count == 64
-            follower.place = isBehind ? found[found.count - 1].place : layer.events.placed
+            if !isBehind { follower.place = layer.events.placed }
             for event in found {
+                if isBehind { follower.place = event.place }
                 guard let view = view(of: event, roster) else { continue }
                 lines += api.line(of: view, follower.format)
                 follower.left -= 1
+                guard lines.count > EventLayer.mostUnsent else { continue }
+                (follower.place, isBehind) = (event.place, true)
+                break
             }
         }
         let isOver = follower.left == 0 || follower.until <= now || drain?.handedOver == true
@@ -108,7 +112,10 @@ extension NodeLoop {
         }
         if !lines.isEmpty {
             follower.told = now
-            guard server.write(connection, lines, at: now) else { return layer.followers[connection] = nil }
+            guard server.write(connection, lines, at: now) else {
+                layer.followers[connection] = nil
+                return server.endStream(connection, at: now, into: &inbound)
+            }
         }
         layer.followers[connection] = follower
         let next = canTake ? min(follower.until, follower.told + EventLayer.silence) : now + EventLayer.pause
