@@ -26,7 +26,8 @@ metric() { get "$(url "$1")/metrics" | awk -v name="$2" '$1 == name { print $2 }
 judged() { # judged NODE 0|1: whether the node takes its clock for wrong
     [ "$(metric "$1" parley_clock_wrong)" = "$2" ]
 }
-agreed() { [ "$(get "$(url "$1")/clock/skew" | jq '.agreement.agreeing')" -ge 2 ]; }
+# Who knows one other clock only can't tell which of the two is wrong.
+agreed() { [ "$(get "$(url "$1")/clock/skew" | jq '.agreement.agreeing')" = 3 ]; }
 # How many seconds the time of the store's last revision is from the true one.
 off() {
     local time
