@@ -100,13 +100,8 @@ extension NativeAPI {
         }
         let channel = try channel(asked.parameters) ?? "broadcast"
         let sender = try asked.parameters.text(.from) ?? settings.nodeName
-        guard sender.utf8.count <= 256 else { throw Problem(.badRequest, "from has up to 256 bytes") }
         let body = asked.request.body
-        guard body.count <= settings.limits.messageBytes else {
-            throw Problem(
-                .contentTooLarge,
-                "a message has up to \(settings.limits.messageBytes) bytes, this one has \(body.count)")
-        }
+        try check(body, channel: channel, from: sender)
         guard abstraction == .atomic else {
             // What goes through the log alone could promise these.
             for parameter in [Parameter.redirect, .forward, .explain] where asked.parameters[parameter] != nil

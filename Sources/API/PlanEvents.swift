@@ -175,13 +175,10 @@ extension NativeAPI {
 
     /// Who has an event, as this node knows.
     public func render(
-        event view: EventView?, coverage: EventCoverage?, of plan: EventPlan, names: (NodeID) -> String,
-        isOrigin: Bool, context: AnswerContext
+        event id: EventID, _ view: EventView?, coverage: EventCoverage?, of plan: EventPlan,
+        names: (NodeID) -> String, isOrigin: Bool, context: AnswerContext
     ) -> HTTP.Response {
-        guard let view, let coverage, case .show = plan.question else {
-            guard case .show(let id) = plan.question else {
-                preconditionFailure("not a question for one event")
-            }
+        guard let view, let coverage else {
             return problem(Self.noEvent(id.description), traits: plan.traits, context: context)
         }
         return json(revision: context.revision, traits: plan.traits, context: context) { json in
@@ -262,8 +259,7 @@ public enum EventStamp {
     public static func seal(_ stamp: Stamp, before news: [UInt8]) -> [UInt8] {
         var writer = ByteWriter(capacity: news.count + byteCount)
         writer.fixed(stamp.lamport ?? 0)
-        writer.fixed(stamp.hybrid?.wall.milliseconds ?? 0)
-        writer.fixed(stamp.hybrid?.counter ?? 0)
+        (stamp.hybrid ?? HybridTime(WallTime(milliseconds: 0))).encode(into: &writer)
         writer.raw(news)
         return writer.take()
     }
@@ -273,10 +269,9 @@ public enum EventStamp {
         var reader = ByteReader(event.body)
         do throws(ByteReaderError) {
             let lamport = try reader.fixed(UInt64.self)
-            let milliseconds = try reader.fixed(Int64.self)
-            guard 0..<253_402_300_800_000 ~= milliseconds else { return nil }
-            let wall = WallTime(milliseconds: milliseconds)
-            let stamp = Stamp(lamport: lamport, hybrid: HybridTime(wall, try reader.fixed(UInt16.self)))
+            let hybrid = try HybridTime(from: &reader)
+            guard 0..<253_402_300_800_000 ~= hybrid.wall.milliseconds else { return nil }
+            let stamp = Stamp(lamport: lamport, hybrid: hybrid)
             var event = event
             event.body = Array(reader.rest)
             return (event, stamp)

@@ -130,6 +130,14 @@ extension NativeAPI {
     private func message(
         to: MessagePlan.Recipients, channel: String?, from: String?, body: [UInt8], _ asked: Asked
     ) throws(Problem) -> MessagePlan {
+        try check(body, channel: channel, from: from)
+        return MessagePlan(
+            to: to, channel: channel ?? "default", body: body, from: from ?? settings.nodeName,
+            timeout: try timeout(asked.parameters), traits: asked.traits)
+    }
+
+    /// Refuses messages that are too long, or come under names that are.
+    func check(_ body: [UInt8], channel: String?, from: String?) throws(Problem) {
         guard body.count <= settings.limits.messageBytes else {
             throw Problem(
                 .contentTooLarge,
@@ -138,9 +146,6 @@ extension NativeAPI {
         for (field, text) in [("channel", channel), ("from", from)] where text?.utf8.count ?? 0 > 256 {
             throw Problem(.badRequest, "\(field) has up to 256 bytes")
         }
-        return MessagePlan(
-            to: to, channel: channel ?? "default", body: body, from: from ?? settings.nodeName,
-            timeout: try timeout(asked.parameters), traits: asked.traits)
     }
 
     func channel(_ parameters: Parameters) throws(Problem) -> String? {

@@ -29,6 +29,18 @@ public struct HybridTime: Hashable, Comparable, Sendable {
         return "\(wall.rfc3339)/" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
     }
 
+    /// Writes the milliseconds since 1970 and the counter, ten bytes in all.
+    public func encode(into writer: inout ByteWriter) {
+        writer.fixed(wall.milliseconds)
+        writer.fixed(counter)
+    }
+
+    /// Reads what ``encode(into:)`` wrote: any time, also one that no calendar has.
+    public init(from reader: inout ByteReader) throws(ByteReaderError) {
+        let wall = WallTime(milliseconds: try reader.fixed(Int64.self))
+        self.init(wall, try reader.fixed(UInt16.self))
+    }
+
     /// The next greater time.
     var next: HybridTime {
         counter < .max

@@ -172,6 +172,9 @@ public struct Events: Sendable {
 
     // MARK: Looking
 
+    /// Whether nothing is kept.
+    public var isEmpty: Bool { kept.isEmpty }
+
     /// What is kept here, in the order in which it came.
     public var stored: [Event] { kept.map(\.event) }
 

@@ -1,5 +1,5 @@
-// What nodes tell each other in single datagrams, beside the peer requests that carry consensus: who is
-// there, and what time it is. Nothing that has to be agreed on depends on them.
+// What nodes tell each other in datagrams, beside the peer requests that carry consensus: who is there, what
+// time it is, what goes over links, and events. Nothing that has to be agreed on depends on them.
 import Clocks
 import Faults
 import Gossip
@@ -69,9 +69,9 @@ final class Datagrams {
 
     /// When ``wake(at:)`` is to be called.
     var deadline: Instant {
-        // Alone there is nobody to ask.
+        // Alone there is nobody to ask, but events have to be forgotten.
         isAlone
-            ? .never
+            ? (events.events.isEmpty ? .never : events.deadline)
             : min(
                 membership.deadline, probes.deadline, links.deadline, events.deadline, held.deadline)
     }

@@ -28,10 +28,12 @@ final class LinkLayer {
     private var effects: [Link.Effect] = []
     private var spreading: [Broadcast.Effect] = []
     private var touched: Set<NodeID> = []
+    private let peers: [NodeID]
 
     /// `process` is greater for each process of the node that follows another one.
     init(own: NodeID, peers: [NodeID], process: UInt64) {
         broadcast = Broadcast(own: own, process: process, peers: peers)
+        self.peers = peers
         for peer in peers { links[peer] = Link(incarnation: process, seed: Entropy.seed()) }
     }
 
@@ -47,7 +49,7 @@ final class LinkLayer {
 
     /// Does what is due.
     func wake(at now: Instant) {
-        for peer in links.keys where (links[peer]?.deadline ?? .never) <= now {
+        for peer in peers where (links[peer]?.deadline ?? .never) <= now {
             links[peer]?.wake(at: now, into: &effects)
             touched.insert(peer)
             carryOut(from: peer, at: now)

@@ -33,7 +33,7 @@ extension NodeLoop {
             answer(
                 connection,
                 api.render(
-                    event: layer.events.event(id).flatMap { view(of: $0, roster) },
+                    event: id, layer.events.event(id).flatMap { view(of: $0, roster) },
                     coverage: layer.events.coverage(of: id), of: plan, names: { roster.name(of: $0) },
                     isOrigin: id.origin == roster.own, context: context()))
         case .follow(let query, let format, let most, let wait):
@@ -74,7 +74,7 @@ extension NodeLoop {
         }
         guard layer.followersDue <= now else { return }
         layer.followersDue = .never
-        for connection in layer.followers.keys { progress(connection, layer) }
+        for connection in Array(layer.followers.keys) { progress(connection, layer) }
     }
 
     private mutating func progress(_ connection: ConnectionID, _ layer: EventLayer) {

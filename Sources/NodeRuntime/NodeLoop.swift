@@ -142,6 +142,8 @@ struct NodeLoop: ~Copyable {
             }
         }
         if datagrams.deadline <= now { datagrams.wake(at: now) }
+        // Questions about the time, and answers, don't wait for the turn.
+        datagrams.flush(at: now, faults)
         tellMembership()
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()

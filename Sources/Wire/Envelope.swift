@@ -87,10 +87,7 @@ extension Envelope {
         writer.fixed(incarnation)
         writer.varint(batch)
         writer.byte(clock == nil ? 0 : 1)
-        if let clock {
-            writer.fixed(clock.wall.milliseconds)
-            writer.fixed(clock.counter)
-        }
+        clock?.encode(into: &writer)
         writer.varint(UInt64(messages.count))
         for message in messages { message.encode(into: &writer) }
         writer.fixed(CRC32C.checksum(writer.bytes))
@@ -116,9 +113,7 @@ extension Envelope {
             batch = try reader.varint()
             switch try reader.byte() {
             case 0: clock = nil
-            case 1:
-                let wall = WallTime(milliseconds: try reader.fixed(Int64.self))
-                clock = HybridTime(wall, try reader.fixed(UInt16.self))
+            case 1: clock = try HybridTime(from: &reader)
             default: throw .malformed
             }
             let count = try reader.count()

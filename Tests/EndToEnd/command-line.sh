@@ -42,6 +42,20 @@ same "clock: an event is one more" "$((before_clock + 1))" "$("$PARLEY_BIN" cloc
 same "clock: a message's time is passed" 5001 "$("$PARLEY_BIN" clock observe '{"lamport":5000}' | jq .lamport)"
 same "clock: two times" concurrent "$("$PARLEY_BIN" clock compare '{"vector":{"n1":2}}' '{"vector":{"n2":1}}' | jq -r .order)"
 refused 1 'ahead of this node' clock observe '{"hlc":"2999-01-01T00:00:00.000Z/0000"}'
+id=$("$PARLEY_BIN" events publish deploy v42 --ttl 10m --endpoints "$(url 1)" | jq -r .id)
+printf 'from a pipe' | "$PARLEY_BIN" events publish deploy - --endpoints "$(url 2)" >/dev/null
+followed() { [ "$(timeout 30 "$PARLEY_BIN" events follow --topic deploy --max 2 --endpoints "$(url 3)" | jq -r .body | sort | xargs)" = "from a pipe v42" ]; }
+check "events: published by two nodes, followed on the third" followed
+same "events: list" v42 "$("$PARLEY_BIN" events list --topic deploy --endpoints "$(url 1)" | jq -r --arg id "$id" '.items[] | select(.id == $id).body')"
+same "events: show" n1 "$("$PARLEY_BIN" events show "$id" --endpoints "$(url 1)" | jq -r .origin)"
+refused 3 'event' events show 1-18f2a-7
+refused 2 'max' events follow --max 0
+for kind in reliable atomic; do check "broadcast: $kind" "$PARLEY_BIN" broadcast --abstraction "$kind" --channel said "$kind"; done
+printf 'piped' | "$PARLEY_BIN" broadcast --abstraction uniform --channel said - >/dev/null
+said() { [ "$(get "$(url "$1")/inbox/n$1?channel=said" | jq -r '.items[].body' | sort | xargs)" = "atomic piped reliable" ]; }
+for i in $NODES; do check "broadcast: n$i has all three" within 10 said "$i"; done
+refused 2 'abstraction' broadcast hello
+refused 2 'magic' broadcast --abstraction magic hello
 refused 1 'enable-faults' fault list
 refused 2 'ttl' fault link n1 n2 --block
 

@@ -59,7 +59,8 @@ int64_t parley_clock_error(void);
 /// more. How many came, or -1 with errno.
 int parley_receive_datagrams(int socket, unsigned char *buffer, size_t room, int capacity, uint32_t *lengths);
 
-/// sendmmsg(2) of up to 64 datagrams that lie one behind the other; each receiver is a sockaddr_storage. How many the kernel took, or -1 with errno.
+/// sendmmsg(2) of up to 64 datagrams that lie one behind the other; each receiver is a sockaddr_storage. How many the
+/// kernel took, or -1 with errno.
 int parley_send_datagrams(int socket, const unsigned char *bytes, const uint32_t *lengths,
                           const void *receivers, const uint32_t *receiver_lengths, int count);
 
