@@ -161,10 +161,8 @@ let package = Package(
         .testTarget(
             name: "NodeRuntimeTests",
             dependencies: [
-                "NodeRuntime", "NodeCore", "API", "Consensus", "Faults", "HTTP", "HTTPServer", "Platform",
-                "Primitives",
-                "Replication",
-                "Store", "WAL", "Watches", "Wire",
+                "NodeRuntime", "NodeCore", "API", "Clocks", "Consensus", "Faults", "Gossip", "HTTP",
+                "HTTPServer", "Platform", "Primitives", "Replication", "Store", "WAL", "Watches", "Wire",
             ], swiftSettings: common),
         .testTarget(
             name: "HistoriesTests", dependencies: ["Histories", "JSON", "Primitives"], swiftSettings: common),

@@ -42,7 +42,7 @@ enum Help {
         curl $P/cluster?pretty                                    # the cluster
         curl $P/members ; curl $P/leader                          # who is there, who leads
         curl -X POST "$P/leader/transfer?to=n2"                   # move leadership
-        curl "$P/raft?pretty" ; curl "$P/raft/transitions"        # the algorithm at work
+        curl "$P/spec/raft?pretty" ; curl -N "$P/transitions?algorithm=raft"   # an algorithm, and its steps
         curl $P/state                                             # this node as a process
         curl $P/messages/n2 -d hello ; curl "$P/inbox/n1?wait=10s&ack=auto"   # messages between nodes
         curl "$P/broadcast?abstraction=atomic" -d hello           # to every node's inbox, in one order

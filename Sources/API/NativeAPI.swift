@@ -21,6 +21,8 @@ public struct NativeAPI: Sendable {
         /// Host names (without port) that requests may name; empty: any. IP addresses, `localhost` and the
         /// advertised host are always allowed.
         public var allowedHosts: [String] = []
+        /// What the node runs, for `GET /spec`.
+        public var algorithms: [AlgorithmSpecification] = []
         /// Sizes and times.
         public var limits = Limits()
 
@@ -189,6 +191,8 @@ public struct NativeAPI: Sendable {
         case .sendMessageTo: return try planMessageTo(asked)
         case .broadcast: return try planBroadcast(asked)
         case .publishEvent, .listEvents, .showEvent: return try planEvents(route, asked)
+        case .specifications, .specification: return .answer(try specification(route, asked))
+        case .transitions: return try planTransitions(asked)
         case .transferLeadership: return try planTransfer(asked)
         case .root, .help, .helpTopic, .problems, .problem, .openAPI, .version, .info:
             return .answer(try meta(route, asked))

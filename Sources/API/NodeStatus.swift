@@ -81,7 +81,7 @@ public struct NodeStatus: Sendable {
     /// How many messages an acknowledgement took out.
     public var acknowledgedCount = 0
     /// Changes of role, oldest first.
-    public var transitions: [Transition] = []
+    public var transitions: [TransitionRecord] = []
     /// Entries of the log that were asked for, in their order.
     public var logEntries: [LogEntry] = []
     /// The checks of all probes, in the order in which they are to be told.
@@ -187,38 +187,6 @@ extension NodeStatus {
         public init(name: String, state: String) {
             self.name = name
             self.state = state
-        }
-    }
-
-    /// A change of role.
-    public struct Transition: Sendable {
-        /// Counts the transitions of this process, from 1.
-        public var number: UInt64
-        /// When.
-        public var time: WallTime
-        /// The role before.
-        public var from: String
-        /// The role after.
-        public var to: String
-        /// Why, as in `election timeout 312ms`.
-        public var reason: String
-        /// The term after.
-        public var term: Term
-        /// The leader after, if known.
-        public var leader: String?
-
-        /// Makes a transition.
-        public init(
-            number: UInt64, time: WallTime, from: String, to: String, reason: String, term: Term,
-            leader: String? = nil
-        ) {
-            self.number = number
-            self.time = time
-            self.from = from
-            self.to = to
-            self.reason = reason
-            self.term = term
-            self.leader = leader
         }
     }
 

@@ -20,7 +20,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     // Locks, elections and semaphores
     case owner, token, candidate, value, priority, permits
     // Nodes and messages
-    case to, channel, from, max, ack, id, upto, abstraction, topic
+    case to, channel, from, max, ack, id, upto, abstraction, topic, algorithm, subject
     // Clocks
     case uncertainty
     // Faults

@@ -25,6 +25,8 @@ public enum Plan: Sendable {
     case message(MessagePlan)
     /// Publish events, look at them, or follow them.
     case events(EventPlan)
+    /// Tell of the steps that algorithms take.
+    case transitions(TransitionPlan)
     /// Say something to all nodes over links.
     case broadcast(BroadcastPlan)
     /// Set or end faults, or list them.

@@ -233,14 +233,14 @@ extension NativeAPI {
         return format == .events ? Array("id: \(view.event.id)\n".utf8) + line : line
     }
 
-    /// Tells a stream that events went before it could be told of them, or that those it asks to be told
-    /// after are not known here: it may have missed some.
-    public func missedEvents(_ format: WatchFormat) -> [UInt8] {
+    /// Tells a stream that something went before it could be told of it, or that what it asks to be told
+    /// after is not known here: it may have missed some.
+    public func missed(_ format: WatchFormat) -> [UInt8] {
         watchLine("missed", format) { $0.field("missed", true) }
     }
 
-    /// A sign of life on a stream of events.
-    public func eventSign(_ format: WatchFormat) -> [UInt8] {
+    /// A sign of life on a stream.
+    public func signOfLife(_ format: WatchFormat) -> [UInt8] {
         format == .events ? Array(": hb\n\n".utf8) : watchLine("hb", format) { $0.field("hb", true) }
     }
 }

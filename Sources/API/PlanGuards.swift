@@ -62,7 +62,6 @@ extension TransactionReader {
 
     /// Reads a member of a guard about what is held, or about a lease, if it is one.
     private mutating func take(_ name: String, _ path: String, _ holding: inout Holding) throws -> Bool {
-        let kinds: [String: ClaimKind] = ["lock": .lock, "election": .election, "semaphore": .semaphore]
         switch name {
         case "lock", "election", "semaphore":
             let text = try reader.string()
@@ -71,7 +70,7 @@ extension TransactionReader {
                     "\(path).\(name)",
                     "is a name of 1 to \(Store.Limits.nameBytes) bytes without control characters")
             }
-            guard holding.claim == nil, let kind = kinds[name] else {
+            guard holding.claim == nil, let kind = ClaimKind(name: name) else {
                 throw Self.invalid(path, "is about one lock, election or semaphore; write a guard for each")
             }
             holding.claim = ClaimName(kind, text)

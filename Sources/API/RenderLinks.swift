@@ -29,18 +29,6 @@ extension NativeAPI {
     }
 }
 
-extension LinkRung {
-    /// The rung's name in answers and metrics.
-    public var name: String {
-        switch self {
-        case .fairLoss: "fair_loss"
-        case .stubborn: "stubborn"
-        case .perfect: "perfect"
-        case .fifo: "fifo"
-        }
-    }
-}
-
 extension RungCounters {
     /// The counters with their names in answers and metrics.
     public var named: [(name: String, count: UInt64)] {

@@ -240,13 +240,12 @@ extension NativeAPI {
         json.beginArray()
         for transition in status.transitions.suffix(limit) {
             json.beginObject()
-            json.field("number", transition.number)
+            json.field("number", transition.id.number)
             json.field("time", transition.time.rfc3339)
             json.field("from", transition.from)
             json.field("to", transition.to)
             json.field("reason", transition.reason)
-            json.field("term", transition.term)
-            json.field("leader", transition.leader)
+            transition.writeDetails(to: &json)
             json.endObject()
         }
         json.endArray()

@@ -19,7 +19,8 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
     case releaseSemaphore
     case state, sendMessage, sendMessageTo, broadcast, readInbox, acknowledgeInbox
-    case publishEvent, listEvents, showEvent, gossip, detector
+    case publishEvent, listEvents, showEvent, specifications, specification, transitions
+    case gossip, detector
     case clock, clockNow, clockSkew, tickClock, observeClock, compareClocks
     case listFaults, setLinkFault, partition, pauseNode, healFaults, healFault
     case cluster, members, member, leader, transferLeadership, raft, raftLog, raftTransitions
@@ -181,6 +182,9 @@ extension RouteEntry {
         route(.publishEvent, .post, "/events/{name}", [.ttl, .timeout]),
         route(.listEvents, .get, "/events", [.topic, .after, .max, .wait]),
         route(.showEvent, .get, "/events/{name}"),
+        route(.specifications, .get, "/spec"),
+        route(.specification, .get, "/spec/{algorithm}"),
+        route(.transitions, .get, "/transitions", [.algorithm, .subject, .after, .max, .wait]),
         route(.gossip, .get, "/gossip"),
         route(.detector, .get, "/detector"),
         route(.clock, .get, "/clock"),

@@ -34,20 +34,20 @@ public struct ClockGuard: Sendable {
         now - judged >= Self.interval || abs(clock - now.nanoseconds / 1_000 - origin) > Self.step
     }
 
-    /// Takes over what most clocks agree on. Answers whether this machine's clock has become wrong, or right
-    /// again; nil if nothing has changed.
-    public mutating func judge(_ agreement: ClockAgreement?, at now: Instant, clock: Int64) -> Bool? {
+    /// Takes over what most clocks agree on. Answers why this machine's clock is not believed any more, or is
+    /// believed again; nil if nothing has changed.
+    public mutating func judge(_ agreement: ClockAgreement?, at now: Instant, clock: Int64) -> ClockCause? {
         judged = now
         origin = clock - now.nanoseconds / 1_000
         let wasWrong = isWrong
         // Nobody to say that it is wrong.
         guard let interval = agreement?.interval else {
             correction = 0
-            return wasWrong ? false : nil
+            return wasWrong ? .alone : nil
         }
         let distance = interval.least > 0 ? interval.least : min(0, interval.most)
         let limit = wasWrong ? Self.nearness : Self.bound
         correction = abs(distance) > limit ? interval.estimate : 0
-        return isWrong == wasWrong ? nil : isWrong
+        return isWrong == wasWrong ? nil : isWrong ? .disagreed : .agreed
     }
 }

@@ -57,7 +57,7 @@ public struct ClockProbes: Sendable {
         waiting.append((number, peer, now))
         asked += 1
         var writer = ByteWriter(capacity: 9)
-        writer.byte(1)
+        writer.byte(ClockMessage.question.rawValue)
         writer.fixed(number)
         return (peer, writer.take())
     }
@@ -69,13 +69,13 @@ public struct ClockProbes: Sendable {
     ) -> [UInt8]? {
         var reader = ByteReader(payload)
         do throws(ByteReaderError) {
-            switch try reader.byte() {
-            case 1:
+            switch ClockMessage(rawValue: try reader.byte()) {
+            case .question:
                 let number = try reader.fixed(UInt64.self)
                 try reader.expectEnd()
                 return answer(to: number, at: now, clock: clock)
-            case 2: try take(&reader, from: peer, at: now)
-            default: refused += 1
+            case .answer: try take(&reader, from: peer, at: now)
+            case nil: refused += 1
             }
         } catch {
             refused += 1
@@ -85,7 +85,7 @@ public struct ClockProbes: Sendable {
 
     private func answer(to number: UInt64, at now: Instant, clock: Int64) -> [UInt8] {
         var writer = ByteWriter(capacity: 64)
-        writer.byte(2)
+        writer.byte(ClockMessage.answer.rawValue)
         writer.fixed(number)
         writer.fixed(clock)
         let row = row(at: now, clock: clock)

@@ -219,6 +219,24 @@ public struct Transition: Sendable, Equatable {
         /// The node is no voter any more.
         case removed
 
+        /// The cause, whoever brought it about.
+        public var cause: Cause {
+            switch self {
+            case .electionTimeout: .electionTimeout
+            case .electionUndecided: .electionUndecided
+            case .leaderDisconnected: .leaderDisconnected
+            case .preVoteWon: .preVoteWon
+            case .preVoteLost: .preVoteLost
+            case .electionWon: .electionWon
+            case .electionLost: .electionLost
+            case .laterTerm: .laterTerm
+            case .leaderFound: .leaderFound
+            case .quorumLost: .quorumLost
+            case .transfer: .transfer
+            case .removed: .removed
+            }
+        }
+
         /// The cause in a few words.
         public var description: String {
             switch self {
@@ -237,19 +255,4 @@ public struct Transition: Sendable, Equatable {
             }
         }
     }
-}
-
-/// What a node is doing in its term (thesis, figure 3.3, with the pre-vote of 9.6).
-public enum Role: String, Sendable, CustomStringConvertible {
-    /// Follows a leader, or waits for one.
-    case follower
-    /// Asks whether an election could succeed, without a change of term.
-    case preCandidate
-    /// Stands for election.
-    case candidate
-    /// Leads.
-    case leader
-
-    /// The role's name.
-    public var description: String { rawValue }
 }

@@ -282,6 +282,7 @@ extension Raft {
         candidacy = nil
         // A candidate that tries again and again is not worth a line each time.
         if isNews {
+            assert(reason.cause.leads(from: oldRole, to: newRole), "\(oldRole) to \(newRole): \(reason)")
             let transition = Transition(
                 at: now, from: oldRole, to: newRole, term: term, reason: reason, leader: newLeader)
             effects.append(.transition(transition))

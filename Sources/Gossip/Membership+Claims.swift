@@ -28,7 +28,7 @@ extension Membership {
 
     private func cause(of claim: Claim, from peer: NodeID, after member: Member) -> TransitionCause {
         guard claim.state == .alive else {
-            return claim.source == peer && claim.member == peer
+            return claim.state == .left && claim.source == peer && claim.member == peer
                 ? .ownWord : .rumour(from: peer, source: claim.source)
         }
         return claim.incarnation.process > member.incarnation.process

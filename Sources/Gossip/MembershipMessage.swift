@@ -27,15 +27,15 @@ struct MembershipMessage: Equatable, Sendable {
     var paused: UInt64
 
     func encode(into writer: inout ByteWriter) {
-        let (kind, sequence, target): (UInt8, UInt32?, NodeID?) =
+        let (kind, sequence, target): (MembershipMessageKind, UInt32?, NodeID?) =
             switch body {
-            case .ping(let sequence): (1, sequence, nil)
-            case .pingRequest(let sequence, let target): (2, sequence, target)
-            case .ack(let sequence, let target): (3, sequence, target)
-            case .nack(let sequence, let target): (4, sequence, target)
-            case .tell: (5, nil, nil)
+            case .ping(let sequence): (.ping, sequence, nil)
+            case .pingRequest(let sequence, let target): (.pingRequest, sequence, target)
+            case .ack(let sequence, let target): (.ack, sequence, target)
+            case .nack(let sequence, let target): (.nack, sequence, target)
+            case .tell: (.tell, nil, nil)
             }
-        writer.byte(kind)
+        writer.byte(kind.rawValue)
         writer.varint(incarnation.process)
         writer.varint(UInt64(incarnation.refutation))
         writer.bool(isLeaving)
@@ -54,18 +54,17 @@ struct MembershipMessage: Equatable, Sendable {
     }
 
     init(from reader: inout ByteReader) throws(ByteReaderError) {
-        let kind = try reader.byte()
+        guard let kind = MembershipMessageKind(rawValue: try reader.byte()) else { throw .malformed }
         incarnation = try Incarnation(from: &reader)
         isLeaving = try reader.bool()
         health = try reader.byte()
         paused = try reader.varint()
         switch kind {
-        case 1: body = .ping(try reader.fixed())
-        case 2: body = .pingRequest(try reader.fixed(), try reader.counter())
-        case 3: body = .ack(try reader.fixed(), try reader.counter())
-        case 4: body = .nack(try reader.fixed(), try reader.counter())
-        case 5: body = .tell
-        default: throw .malformed
+        case .ping: body = .ping(try reader.fixed())
+        case .pingRequest: body = .pingRequest(try reader.fixed(), try reader.counter())
+        case .ack: body = .ack(try reader.fixed(), try reader.counter())
+        case .nack: body = .nack(try reader.fixed(), try reader.counter())
+        case .tell: body = .tell
         }
     }
 }

@@ -62,10 +62,10 @@ extension Link {
     private mutating func meet(_ process: UInt64, into effects: inout [Effect]) {
         let isRestart = peer != nil
         peer = process
+        effects.append(.connected(isRestart ? .restarted : .answered, incarnation: process))
         guard isRestart else { return }
         counters.restarts += 1
         counters.abandoned += UInt64(reception.heldCount)
-        effects.append(.peerRestarted(incarnation: process))
         for number in base..<next {
             guard let slot = close(number) else { continue }
             counters[slot.message.rung].lost += 1

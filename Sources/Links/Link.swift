@@ -26,8 +26,8 @@ public struct Link: Sendable {
         /// The peer restarted before it acknowledged the message: nobody here knows whether its last process
         /// had it; the new one has not, and never will.
         case lost(UInt64)
-        /// The peer's process is another one now.
-        case peerRestarted(incarnation: UInt64)
+        /// The peer's process has answered: the first one that did, or another one than before.
+        case connected(LinkCause, incarnation: UInt64)
     }
 
     struct Outgoing: Sendable {
@@ -108,7 +108,7 @@ public struct Link: Sendable {
     }
 
     /// Whether the peer's process has answered this one: perfect and FIFO messages leave from then on.
-    public var isConnected: Bool { peer != nil }
+    public var state: LinkState { peer == nil ? .unknown : .connected }
 
     /// The smoothed round trip; nil until there was one.
     public var roundTrip: Instant.Span? { trips.smoothed }

@@ -145,7 +145,8 @@ public struct Node: Sendable {
                 pending.append(.log(.cut(below: reference.position.index.next, reference)))
             }
         case .fetchSnapshot(let reference, let source): fetch(reference, from: source, now, wall)
-        case .answered, .refused, .settled, .changed, .replaced, .readable, .readRefused, .announced,
+        case .answered, .refused, .settled, .changed, .stepped, .replaced, .readable, .readRefused,
+            .announced,
             .deliver, .traced, .transferEnded, .transition:
             pending.append(.client(effect))
         }

@@ -1,4 +1,5 @@
 // What time it is for the node: the machine's clock, or what most of the nodes agree on where that is wrong.
+import API
 import Clocks
 import Platform
 import Primitives
@@ -12,6 +13,7 @@ final class ClockWatch {
     /// What is to be told.
     private(set) var warnings: [String] = []
 
+    private var causes: [(cause: ClockCause, correction: Int64)] = []
     private var trust = ClockGuard()
     private var lastRefusal: Instant?
 
@@ -25,14 +27,16 @@ final class ClockWatch {
         let clock = Clock.wallMicroseconds()
         if trust.isDue(at: now, clock: clock) {
             let agreement = probes.agreement(at: now, clock: clock)
-            switch trust.judge(agreement, at: now, clock: clock) {
-            case true?:
+            let cause = trust.judge(agreement, at: now, clock: clock)
+            if let cause { causes.append((cause, trust.correction)) }
+            switch cause {
+            case .disagreed:
                 let by = Double(abs(trust.correction)) / 1_000_000
                 let side = trust.correction < 0 ? "ahead of" : "behind"
                 warnings.append(
                     "this machine's clock is \(by) s \(side) what most of the nodes agree on: "
                         + "their time is used instead")
-            case false?: warnings.append("this machine's clock is used again")
+            case .agreed, .alone: warnings.append("this machine's clock is used again")
             case nil: break
             }
         }
@@ -46,6 +50,19 @@ final class ClockWatch {
         if let lastRefusal, now - lastRefusal < .seconds(60) { return }
         lastRefusal = now
         warnings.append("\(peer)'s hybrid clock is \(milliseconds) ms ahead of this node's: not followed")
+    }
+
+    /// Changes of the trust in this node's clock since this was called last.
+    func takeSteps(of node: String) -> [TransitionTrail.Step] {
+        defer { causes.removeAll() }
+        return causes.map { change in
+            let isWrong = change.cause == .disagreed
+            return TransitionTrail.Step(
+                .clock, of: node, from: isWrong ? .believed : .corrected,
+                to: isWrong ? .corrected : .believed,
+                change.cause
+            ).with("correction_ms", .text("\(change.correction / 1_000)"))
+        }
     }
 
     func takeWarnings() -> [String] {

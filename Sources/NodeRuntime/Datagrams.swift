@@ -55,15 +55,15 @@ final class Datagrams {
 
     /// `process` is greater for each process of the node that follows another one.
     init(
-        socket: consuming UDPSocket, seal: DatagramSeal, own: NodeID, peers: [NodeID], process: UInt64,
-        at now: Instant
+        socket: consuming UDPSocket, seal: DatagramSeal, roster: Roster, process: UInt64, at now: Instant
     ) {
+        let (own, peers) = (roster.own, roster.peers.map(\.id))
         self.socket = socket
         self.seal = seal
         isAlone = peers.isEmpty
         membership = Membership(own: own, process: process, peers: peers, seed: Entropy.seed(), at: now)
         links = LinkLayer(own: own, peers: peers, process: process)
-        events = EventLayer(own: own, peers: peers, process: process, at: now)
+        events = EventLayer(own: own, peers: peers, process: process, at: now, nameOf: roster.name(of:))
         probes = ClockProbes(peers: peers, seed: Entropy.seed(), at: now)
     }
 

@@ -10,41 +10,20 @@ import Watches
 /// This node's events, and the streams that follow them.
 ///
 /// An object of ``Datagrams``', and of nobody else.
-final class EventLayer {
-    /// A stream that tells of events. It keeps no events: only how far it is among those that the node keeps.
-    struct Follower {
-        var topic: String?
-        var place: UInt64
-        var left: Int
-        var until: Instant
-        var format: WatchFormat
-        var told: Instant
-        /// It has to be told that it may have missed some.
-        var hasMissed: Bool
-        /// Nothing was told yet, so nothing that went before can have been missed.
-        var isNew = true
-    }
-
-    /// Streams at most.
-    static let mostFollowers = 1_000
-    /// A stream with so many bytes unsent gets no more for now.
-    static let mostUnsent = 64 << 10
-    /// A stream is told something at least as often.
-    static let silence = Instant.Span.seconds(15)
-    /// A stream that could not be written to is tried again after so long.
-    static let pause = Instant.Span.milliseconds(50)
-
+final class EventLayer: FollowedLog {
     private(set) var events: Events
     /// What came from others since it was asked for last: the times of their publication.
     private(set) var arrived: [(origin: NodeID, stamp: Stamp)] = []
-    var followers: [ConnectionID: Follower] = [:]
-    /// When a stream must be looked after.
-    var followersDue = Instant.never
+    let followers = Followers<EventQuery>()
+    private let nameOf: (NodeID) -> String
     private var effects: [Events.Effect] = []
     private var payloads: [(peer: NodeID, content: [UInt8])] = []
 
     /// `process` is greater for each process of the node that follows another one.
-    init(own: NodeID, peers: [NodeID], process: UInt64, at now: Instant) {
+    init(
+        own: NodeID, peers: [NodeID], process: UInt64, at now: Instant, nameOf: @escaping (NodeID) -> String
+    ) {
+        self.nameOf = nameOf
         events = Events(own: own, process: process, peers: peers, seed: Entropy.seed(), at: now)
     }
 
@@ -87,6 +66,34 @@ final class EventLayer {
         return (event.place, true)
     }
 
+    var placed: UInt64 { events.placed }
+
+    func dropped(_ query: EventQuery) -> UInt64 { events.dropped }
+
+    func piece(
+        _ query: EventQuery, after place: UInt64, most: Int, bytes: Int, _ format: WatchFormat,
+        _ api: NativeAPI
+    ) -> LogPiece {
+        let found = events.stored(topic: query.topic, after: place, limit: most)
+        var piece = LogPiece(place: placed, isBehind: false)
+        for (count, event) in found.enumerated() {
+            if let view = view(of: event) {
+                piece.lines += api.line(of: view, format)
+                piece.count += 1
+            }
+            if count + 1 == most || piece.lines.count > bytes {
+                return LogPiece(lines: piece.lines, count: piece.count, place: event.place, isBehind: true)
+            }
+        }
+        return piece
+    }
+
+    /// An event as answers show it; nil if it was not published by a node of this version.
+    func view(of event: Event) -> EventView? {
+        guard let (event, stamp) = EventStamp.open(event) else { return nil }
+        return EventView(event: event, stamp: stamp, origin: nameOf(event.id.origin))
+    }
+
     private func carryOut(at now: Instant) {
         for effect in effects {
             switch effect {
@@ -95,15 +102,9 @@ final class EventLayer {
                 if event.id.origin != events.own, let stamp = EventStamp.open(event)?.stamp {
                     arrived.append((event.id.origin, stamp))
                 }
-                if !followers.isEmpty { followersDue = now }
+                followers.stir(at: now)
             }
         }
         effects.removeAll(keepingCapacity: true)
     }
-}
-
-/// An event as answers show it; nil if it was not published by a node of this version.
-func view(of event: Event, _ roster: Roster) -> EventView? {
-    guard let (event, stamp) = EventStamp.open(event) else { return nil }
-    return EventView(event: event, stamp: stamp, origin: roster.name(of: event.id.origin))
 }

@@ -42,19 +42,3 @@ struct Inboxes {
         return before - messages.count
     }
 }
-
-/// The newest transitions of this node's role.
-struct TransitionLog {
-    /// How many are kept.
-    static let limit = 1_000
-
-    private(set) var entries: [NodeStatus.Transition] = []
-    /// How many there ever were.
-    private(set) var count: UInt64 = 0
-
-    mutating func append(_ make: (_ number: UInt64) -> NodeStatus.Transition) {
-        count += 1
-        entries.append(make(count))
-        if entries.count > Self.limit { entries.removeFirst() }
-    }
-}

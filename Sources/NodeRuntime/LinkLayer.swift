@@ -25,6 +25,9 @@ final class LinkLayer {
     /// Payloads for datagrams.
     private(set) var payloads: [(peer: NodeID, content: [UInt8])] = []
 
+    /// Peers' processes that have answered and that nobody was told of yet.
+    private(set) var connected: [(peer: NodeID, cause: LinkCause, incarnation: UInt64)] = []
+
     private var effects: [Link.Effect] = []
     private var spreading: [Broadcast.Effect] = []
     private var touched: Set<NodeID> = []
@@ -85,7 +88,7 @@ final class LinkLayer {
                 continue
             }
             status.links[place].ladder = NodeStatus.Link.Ladder(
-                isConnected: link.isConnected, roundTrip: link.roundTrip, counters: link.counters)
+                isConnected: link.state == .connected, roundTrip: link.roundTrip, counters: link.counters)
         }
     }
 
@@ -99,13 +102,19 @@ final class LinkLayer {
         return heard
     }
 
+    func takeConnected() -> [(peer: NodeID, cause: LinkCause, incarnation: UInt64)] {
+        defer { connected.removeAll() }
+        return connected
+    }
+
     private func carryOut(from peer: NodeID, at now: Instant) {
         for effect in effects {
             switch effect {
             case .transmit(let content): payloads.append((peer, content))
             case .deliver(let message) where message.kind == User.broadcast.rawValue:
                 broadcast.receive(message.bytes, from: peer, at: now, into: &spreading)
-            case .deliver, .acknowledged, .expired, .lost, .peerRestarted: break
+            case .connected(let cause, let incarnation): connected.append((peer, cause, incarnation))
+            case .deliver, .acknowledged, .expired, .lost: break
             }
         }
         effects.removeAll(keepingCapacity: true)

@@ -7,16 +7,29 @@ import Platform
 import Primitives
 
 extension NodeLoop {
-    /// Tells whoever listens what has changed in the node's opinion of the others and of its clock.
+    /// Tells whoever listens what has changed in the node's opinion of the others, of its links and of its
+    /// clock.
     mutating func tellMembership() {
         for warning in clockWatch.takeWarnings() { report(.warning(warning)) }
+        for step in clockWatch.takeSteps(of: configuration.name) { tell(step) }
+        for (peer, cause, incarnation) in datagrams.links.takeConnected() {
+            tell(
+                TransitionTrail.Step(
+                    .link, of: roster.name(of: peer), from: cause == .answered ? .unknown : .connected,
+                    to: .connected, cause
+                ).with("process", .text(String(incarnation, radix: 16))))
+        }
         guard !datagrams.news.isEmpty else { return }
         for transition in datagrams.takeNews() {
             let name = roster.name(of: transition.member)
-            report(
-                .member(
-                    "\(name): \(transition.from) -> \(transition.to), \(roster.words(for: transition.cause))")
-            )
+            let reason = roster.words(for: transition.cause)
+            let process = String(transition.incarnation.process, radix: 16)
+            tell(
+                TransitionTrail.Step(
+                    .membership, of: name, from: transition.from, to: transition.to, transition.cause.kind,
+                    reason: reason
+                ).with("incarnation", .text("\(process).\(transition.incarnation.refutation)")))
+            report(.member("\(name): \(transition.from) -> \(transition.to), \(reason)"))
         }
     }
 }

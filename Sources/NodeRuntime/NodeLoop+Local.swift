@@ -27,7 +27,7 @@ extension NodeLoop {
         }
         switch plan.view {
         case .transitions(_, let wait?):
-            hold(connection, .transition(plan, known: transitions.count), until: now + wait, plan.traits)
+            hold(connection, .transition(plan, known: trail.last(of: .raft)), until: now + wait, plan.traits)
         case .inbox(let query) where query.wait != nil && !hasMessage(for: plan):
             hold(connection, .message(plan), until: now + (query.wait ?? .zero), plan.traits)
         case .raftLog(let from, let limit):
@@ -44,7 +44,7 @@ extension NodeLoop {
     mutating func show(_ plan: LocalPlan, on connection: ConnectionID) {
         var status = status()
         switch plan.view {
-        case .transitions(let limit, _): status.transitions = Array(transitions.entries.suffix(limit))
+        case .transitions(let limit, _): status.transitions = trail.newest(limit, of: .raft)
         case .inbox(let query): fill(&status, query)
         case .acknowledge(let participant, let id, let andAllBefore):
             if isOwn(participant), let order = inboxes.order(of: id) {
@@ -225,18 +225,18 @@ extension NodeLoop {
                 reason = reason.dropLast("\(member.id)".count) + member.name
             }
         }
-        let (wall, text) = (wall, reason)
-        transitions.append { number in
-            NodeStatus.Transition(
-                number: number, time: wall, from: transition.from.rawValue, to: transition.to.rawValue,
-                reason: text, term: transition.term, leader: leader?.name)
-        }
+        var step = TransitionTrail.Step(
+            .raft, of: configuration.name, from: transition.from, to: transition.to, transition.reason.cause,
+            reason: reason
+        ).with("term", .number(transition.term.rawValue))
+        if let leader { step = step.with("leader", .text(leader.name)) }
+        tell(step)
         waiters.isStirred = true
         metrics.transitioned(transition)
         if transition.from != transition.to {
             report(
                 .transition(
-                    "\(transition.from) -> \(transition.to), term \(transition.term): \(text)"))
+                    "\(transition.from) -> \(transition.to), term \(transition.term): \(reason)"))
         }
         report(.leader(name: leader?.name, term: transition.term.rawValue))
     }

@@ -153,7 +153,8 @@ extension NodeLoop {
         if !repeats.isEmpty { _ = repeats.remove(connection) }
         watches.remove(connection.number)
         claimWatches.remove(connection)
-        datagrams.events.followers[connection] = nil
+        datagrams.events.followers.remove(connection)
+        trail.followers.remove(connection)
         traced[connection] = nil
         clocked.remove(connection)
         for place in peerConnections.indices where peerConnections[place].remove(connection) != nil {

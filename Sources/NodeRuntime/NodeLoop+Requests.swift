@@ -36,6 +36,7 @@ extension NodeLoop {
         case .transfer(let plan): transfer(plan, on: connection)
         case .message(let plan): message(plan, on: connection)
         case .events(let plan): handleEvents(plan, on: connection)
+        case .transitions(let plan): follow(plan, on: connection)
         case .broadcast(let plan): broadcast(plan, on: connection)
         case .fault(let plan): fault(plan, on: connection)
         }
@@ -392,7 +393,7 @@ extension NodeLoop {
                 waiters.insert(waiter)
             }
         case .transition(let plan, let known):
-            guard transitions.count > known || isOver else { return waiters.insert(waiter) }
+            guard trail.last(of: .raft) > known || isOver else { return waiters.insert(waiter) }
             show(plan, on: connection)
         case .message(let plan):
             guard hasMessage(for: plan) || isOver else { return waiters.insert(waiter) }

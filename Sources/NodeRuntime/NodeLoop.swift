@@ -90,7 +90,8 @@ struct NodeLoop: ~Copyable {
     var clocked: Set<ConnectionID> = []
     /// What is wrong with the links, on purpose; nil unless that was enabled.
     let faults: FaultControl?
-    var transitions = TransitionLog()
+    /// The steps that the node's algorithms took.
+    let trail: TransitionTrail
     var metrics: NodeMetrics
     var leaderHint: AnswerContext.Leader?
     var leaderSince: WallTime?
@@ -120,7 +121,7 @@ struct NodeLoop: ~Copyable {
         var deadline = min(node.deadline, server.deadline)
         deadline = min(deadline, waiters.deadline, nextHold, watches.deadline, repeats.deadline)
         deadline = min(deadline, claimWatches.deadline, datagrams.deadline)
-        deadline = min(deadline, datagrams.events.followersDue)
+        deadline = min(deadline, datagrams.events.followers.due, trail.followers.due)
         if let faults { deadline = min(deadline, faults.deadline) }
         if let drain { deadline = min(deadline, min(drain.deadline, now + .milliseconds(20))) }
         return deadline
@@ -158,7 +159,9 @@ struct NodeLoop: ~Copyable {
         progressStreams()
         progressWatches()
         progressClaimWatches()
-        progressEvents()
+        followClocksOfEvents()
+        progress(datagrams.events)
+        progress(trail)
         datagrams.flush(at: now, faults)
         server.flush(at: now, on: poller, into: &inbound)
         if faults != nil { standStill() }
@@ -223,6 +226,7 @@ struct NodeLoop: ~Copyable {
         case .refused(let token, let id, let refusal): failWrite(token, id, refusal)
         case .settled(let id, let outcome): settle(id, outcome)
         case .changed(let row): lookAgain(at: row)
+        case .stepped(let step): tell(TransitionTrail.Step(step))
         case .replaced: lookAgainAtAll()
         case .readable(let token): finishRead(token)
         case .readRefused(let token, let refusal): failRead(token, refusal)
@@ -314,7 +318,8 @@ extension NodeLoop {
         endRepeats(all: true)
         endWatches()
         endClaimWatches()
-        datagrams.events.followersDue = now
+        datagrams.events.followers.stir(at: now)
+        trail.followers.stir(at: now)
         server.finishConnections(at: now)
     }
 

@@ -1,6 +1,7 @@
 import API
 import Clocks
 import Consensus
+import Gossip
 import HTTP
 import HTTPServer
 import Links
@@ -115,6 +116,8 @@ extension NodeLoop {
             clusterName: configuration.clusterName, version: parleyVersion)
         settings.corsOrigins = configuration.corsOrigins
         settings.allowedHosts = configuration.allowHosts
+        settings.algorithms =
+            [.raft, .membership, .link, .clock, .lease] + ClaimKind.allCases.map { .claim($0) }
         api = NativeAPI(settings: settings)
         now = Clock.now()
         wall = Clock.wallTime()
@@ -134,13 +137,14 @@ extension NodeLoop {
         requestIDs = RequestIDs(seed: seed)
         spans = SeededGenerator(seed: Entropy.seed())
         inboxes = Inboxes()
+        let process = UInt64(clamping: Clock.wallMicroseconds())
         datagrams = Datagrams(
             socket: socket,
             seal: DatagramSeal(
                 cluster: roster.cluster.rawValue, own: roster.own, peers: roster.peers.map(\.id),
                 key: configuration.clusterKey),
-            own: roster.own, peers: roster.peers.map(\.id),
-            process: UInt64(clamping: Clock.wallMicroseconds()), at: now)
+            roster: roster, process: process, at: now)
+        trail = TransitionTrail(process: process)
         clocks = ProcessClocks(name: configuration.name)
         // The first event is the start.
         clocks.tick(at: wall)

@@ -65,6 +65,7 @@ extension Replica {
             case .settled(let request, let outcome):
                 effects.append(.settled(request, .coordinated(outcome)))
             case .changed(let row): effects.append(.changed(row))
+            case .stepped(let step): effects.append(.stepped(step))
             case .announced(let request, let announcement):
                 effects.append(.announced(request, announcement))
             }

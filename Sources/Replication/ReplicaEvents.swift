@@ -86,6 +86,8 @@ public enum ReplicaEffect: Sendable {
     case settled(RequestID, Outcome)
     /// The thing with this row changed: whoever waits for it may look again.
     case changed(RowKey)
+    /// A command moved a lease, or somebody who wants to hold something, from one state to another.
+    case stepped(CoordinationStep)
     /// A snapshot took the place of the state: whoever waits for something in it must look again.
     case replaced
     /// The read may be answered from the keyspace now.

@@ -123,67 +123,47 @@ extension PeerMessage {
 
 extension Message {
     fileprivate var json: JSONValue {
-        let (type, members) = body.json
+        let (type, members) = (body.kind.rawValue, body.members)
         return .object([.init("type", .string(type)), .init("term", term.json)] + members)
     }
 }
 
 extension Message.Body {
-    fileprivate var json: (type: String, members: [JSONValue.Member]) {
+    fileprivate var members: [JSONValue.Member] {
         switch self {
         case .append(let append):
-            (
-                "append",
-                [
-                    .init("previous", append.previous.json), .init("commit", append.commit.json),
-                    .init("entries", .array(append.entries.map(\.json))),
-                ]
-            )
-        case .appendResponse(let response): ("append_response", response.members)
+            [
+                .init("previous", append.previous.json), .init("commit", append.commit.json),
+                .init("entries", .array(append.entries.map(\.json))),
+            ]
+        case .appendResponse(let response): response.members
         case .heartbeat(let heartbeat):
-            (
-                "heartbeat",
-                [
-                    .init("commit", heartbeat.commit.json), .init("round", number(heartbeat.round)),
-                    .init("leader_commit", heartbeat.leaderCommit.json),
-                ]
-            )
-        case .heartbeatResponse(let round): ("heartbeat_response", [.init("round", number(round))])
+            [
+                .init("commit", heartbeat.commit.json), .init("round", number(heartbeat.round)),
+                .init("leader_commit", heartbeat.leaderCommit.json),
+            ]
+        case .heartbeatResponse(let round): [.init("round", number(round))]
         case .voteRequest(let request):
-            (
-                request.isPreVote ? "pre_vote_request" : "vote_request",
-                [.init("last", request.last.json), .init("transfer", .bool(request.isTransfer))]
-            )
-        case .voteResponse(let response):
-            (
-                response.isPreVote ? "pre_vote_response" : "vote_response",
-                [.init("granted", .bool(response.granted))]
-            )
+            [.init("last", request.last.json), .init("transfer", .bool(request.isTransfer))]
+        case .voteResponse(let response): [.init("granted", .bool(response.granted))]
         case .installSnapshot(let reference):
-            (
-                "install_snapshot",
-                [
-                    .init("position", reference.position.json),
-                    .init("configuration_b64", base64(reference.configuration.encode())),
-                ]
-            )
-        case .timeoutNow: ("timeout_now", [])
-        case .readIndexRequest(let token):
-            ("read_index_request", [.init("token", .string(hexadecimal(token, digits: 16)))])
+            [
+                .init("position", reference.position.json),
+                .init("configuration_b64", base64(reference.configuration.encode())),
+            ]
+        case .timeoutNow: []
+        case .readIndexRequest(let token): [.init("token", .string(hexadecimal(token, digits: 16)))]
         case .readIndexResponse(let token, let index):
-            (
-                "read_index_response",
-                [
-                    .init("token", .string(hexadecimal(token, digits: 16))),
-                    .init("index", index?.json ?? .null),
-                ]
-            )
+            [.init("token", .string(hexadecimal(token, digits: 16))), .init("index", index?.json ?? .null)]
         }
     }
 
     fileprivate init(type: String, _ fields: JSONFields) throws(WireError) {
-        switch type {
-        case "append":
+        guard let kind = Message.Kind(rawValue: type) else {
+            throw .json("'\(type)' is not a type of message")
+        }
+        switch kind {
+        case .append:
             var entries: [Entry] = []
             let previous = try fields.position("previous")
             for element in try fields.array("entries") {
@@ -194,40 +174,39 @@ extension Message.Body {
                 entries.append(try Entry(json: element, index: previous.index + (offset + 1)))
             }
             self = .append(Append(previous: previous, entries: entries, commit: try fields.counter("commit")))
-        case "append_response":
+        case .appendResponse:
             let outcome: AppendResponse.Outcome =
                 fields.has("matched")
                 ? .matched(upTo: try fields.counter("matched"))
                 : .rejected(hint: try fields.position("hint"), last: try fields.counter("last"))
             self = .appendResponse(
                 AppendResponse(previous: try fields.position("previous"), outcome: outcome))
-        case "heartbeat":
+        case .heartbeat:
             self = .heartbeat(
                 Heartbeat(
                     commit: try fields.counter("commit"), round: try fields.unsigned("round"),
                     leaderCommit: fields.has("leader_commit") ? try fields.counter("leader_commit") : nil))
-        case "heartbeat_response": self = .heartbeatResponse(round: try fields.unsigned("round"))
-        case "vote_request", "pre_vote_request":
+        case .heartbeatResponse: self = .heartbeatResponse(round: try fields.unsigned("round"))
+        case .voteRequest, .preVoteRequest:
             self = .voteRequest(
                 VoteRequest(
-                    last: try fields.position("last"), isPreVote: type == "pre_vote_request",
+                    last: try fields.position("last"), isPreVote: kind == .preVoteRequest,
                     isTransfer: try fields.bool("transfer")))
-        case "vote_response", "pre_vote_response":
+        case .voteResponse, .preVoteResponse:
             self = .voteResponse(
-                VoteResponse(granted: try fields.bool("granted"), isPreVote: type == "pre_vote_response"))
-        case "install_snapshot":
+                VoteResponse(granted: try fields.bool("granted"), isPreVote: kind == .preVoteResponse))
+        case .installSnapshot:
             guard
                 let configuration = try? Configuration(
                     decoding: decodeBase64(try fields.member("configuration_b64")))
             else { throw .json("'configuration_b64' is not a configuration") }
             self = .installSnapshot(
                 SnapshotReference(position: try fields.position("position"), configuration: configuration))
-        case "timeout_now": self = .timeoutNow
-        case "read_index_request": self = .readIndexRequest(token: try fields.hexadecimal("token"))
-        case "read_index_response":
+        case .timeoutNow: self = .timeoutNow
+        case .readIndexRequest: self = .readIndexRequest(token: try fields.hexadecimal("token"))
+        case .readIndexResponse:
             let index: LogIndex? = try fields.member("index").isNull ? nil : try fields.counter("index")
             self = .readIndexResponse(token: try fields.hexadecimal("token"), index: index)
-        default: throw .json("'\(type)' is not a type of message")
         }
     }
 }

@@ -50,7 +50,7 @@ struct Parley: ParsableCommand {
                 name: "Cluster",
                 subcommands: [
                     StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self, GossipVerb.self,
-                    EventsVerb.self, BroadcastVerb.self,
+                    EventsVerb.self, BroadcastVerb.self, SpecVerb.self, TransitionsVerb.self,
                 ]),
             CommandGroup(
                 name: "Measuring and trying",

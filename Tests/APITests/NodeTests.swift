@@ -1,4 +1,5 @@
 import API
+import Clocks
 import HTTP
 import JSON
 import Primitives
@@ -109,13 +110,16 @@ import Testing
     @Test func `list transitions and entries of the log`() throws {
         var status = status()
         status.transitions = (1...5).map { number in
-            NodeStatus.Transition(
-                number: number, time: WallTime(milliseconds: 0), from: "follower", to: "candidate",
-                reason: "election timeout 312ms", term: Term(number))
+            TransitionRecord(
+                id: TransitionID(process: 1, number: number), algorithm: "raft", subject: "n2",
+                from: "follower", to: "candidate", cause: "election_timeout",
+                reason: "election timeout 312ms", details: [("term", .number(number))],
+                time: WallTime(milliseconds: 0), hybrid: HybridTime(WallTime(milliseconds: 0)))
         }
         let items = try answer("/raft/transitions?limit=2", status).json["items"]?.elements
         #expect(items?.map { $0["number"]?.integer } == [4, 5])
         #expect(items?[0]["reason"]?.string == "election timeout 312ms")
+        #expect(items?[0]["term"]?.integer == 4)
         #expect(try local("/raft/transitions?wait=3s").view == .transitions(limit: 100, wait: .seconds(3)))
         status.lastIndex = LogIndex(12)
         status.logEntries = [

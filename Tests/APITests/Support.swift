@@ -1,15 +1,21 @@
 // What the tests of the interface share: requests in one line, a store with a history, answers taken apart.
 
 import API
+import Clocks
 import Foundation
+import Gossip
 import HTTP
 import JSON
 import Primitives
 import Store
 import Testing
 
-let settings = NativeAPI.Settings(
-    nodeName: "n2", advertisedURL: "http://n2.example:7070", clusterName: "test", version: "0.1.0")
+let settings = {
+    var settings = NativeAPI.Settings(
+        nodeName: "n2", advertisedURL: "http://n2.example:7070", clusterName: "test", version: "0.1.0")
+    settings.algorithms = [.membership, .clock, .lease, .claim(.lock)]
+    return settings
+}()
 let api = NativeAPI(settings: settings)
 
 /// A request as curl would send it.

@@ -18,10 +18,10 @@ import Testing
         #expect(trust.judge(near, at: start, clock: 0) == nil)
         #expect(trust.correction == 0)
         let far = agreement([-year - 300...(-year + 200), -year - 100...(-year + 400)], of: 3)
-        #expect(trust.judge(far, at: start, clock: year) == true)
+        #expect(trust.judge(far, at: start, clock: year) == .disagreed)
         #expect(trust.isWrong && abs(trust.correction + year) <= 400)
         #expect(trust.judge(far, at: start, clock: year) == nil)
-        #expect(trust.judge(near, at: start, clock: 0) == false)
+        #expect(trust.judge(near, at: start, clock: 0) == .agreed)
         #expect(trust.correction == 0)
     }
 
@@ -38,8 +38,8 @@ import Testing
         #expect(trust.judge(nil, at: start, clock: 0) == nil)
         #expect(trust.correction == 0)
         let far = agreement([year...year + 10, year...year + 10], of: 3)
-        #expect(trust.judge(far, at: start, clock: 0) == true)
-        #expect(trust.judge(nil, at: start, clock: 0) == false)
+        #expect(trust.judge(far, at: start, clock: 0) == .disagreed)
+        #expect(trust.judge(nil, at: start, clock: 0) == .alone)
         #expect(trust.correction == 0)
     }
 
@@ -47,10 +47,10 @@ import Testing
         var trust = ClockGuard()
         func all(_ offset: Int64) -> ClockAgreement? { agreement([offset...offset, offset...offset], of: 3) }
         #expect(trust.judge(all(ClockGuard.bound), at: start, clock: 0) == nil)
-        #expect(trust.judge(all(ClockGuard.bound + 1), at: start, clock: 0) == true)
+        #expect(trust.judge(all(ClockGuard.bound + 1), at: start, clock: 0) == .disagreed)
         #expect(trust.judge(all(ClockGuard.bound - 1), at: start, clock: 0) == nil)
         #expect(trust.correction == ClockGuard.bound - 1)
-        #expect(trust.judge(all(-500_000), at: start, clock: 0) == false)
+        #expect(trust.judge(all(-500_000), at: start, clock: 0) == .agreed)
         #expect(trust.judge(all(-ClockGuard.bound), at: start, clock: 0) == nil)
     }
 

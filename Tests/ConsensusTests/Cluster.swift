@@ -158,6 +158,9 @@ final class Cluster {
     // MARK: What a test may do
 
     /// The node that leads in the latest term, if any that is up does.
+    /// The changes of role, term or leader that there were, by what the specification calls them.
+    private(set) var steps: Set<String> = []
+
     var leader: Node? {
         nodes.filter { $0.isUp && $0.raft.role == .leader }.max { $0.raft.term < $1.raft.term }
     }
@@ -333,7 +336,9 @@ final class Cluster {
             queue.add(
                 .fetched(node.id, incarnation: node.incarnation, reference, from: source), at: now + wait)
         case .readReady(let token, let index): checker.readReady(token, index, node)
-        case .proposed, .proposalRefused, .readFailed, .transferEnded, .transition: break
+        case .proposed, .proposalRefused, .readFailed, .transferEnded: break
+        case .transition(let step):
+            steps.insert("\(step.from.name) -> \(step.to.name): \(step.reason.cause.name)")
         }
     }
 

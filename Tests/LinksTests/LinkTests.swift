@@ -173,6 +173,7 @@ func label(_ bytes: ArraySlice<UInt8>) -> Int {
             case .expired(let number, let wasSent):
                 told[number, default: 0] += 1
                 if !wasSent { #expect(!got.contains(numbers[number] ?? -1)) }
+            case .connected(.answered, _): break
             default: Issue.record("\(heard.effect)")
             }
         }
@@ -203,7 +204,7 @@ func label(_ bytes: ArraySlice<UInt8>) -> Int {
         #expect(world.delivered(at: 1).filter { $0.bytes == [1] }.count == late)
         #expect(world.delivered(at: 1).filter { $0.bytes == [2] }.count > 10)
         let told = world.heard.filter { $0.node == 0 }.map(\.effect)
-        #expect(told == [.expired(second, wasSent: true)])
+        #expect(told.last == .expired(second, wasSent: true) && told.count == 2)
         #expect(world.links[0][1].load == (0, 0))
     }
 

@@ -213,18 +213,4 @@ import Testing
         #expect(inboxes.dropped == 1 && inboxes.received == UInt64(Inboxes.limit) + 1)
         #expect(inboxes.order(of: RequestID(high: 5, low: 777_777).description) == inboxes.received)
     }
-
-    @Test func `the newest transitions are kept, and numbered for ever`() {
-        var log = TransitionLog()
-        for _ in 0..<(TransitionLog.limit + 10) {
-            log.append { number in
-                NodeStatus.Transition(
-                    number: number, time: WallTime(milliseconds: 0), from: "follower", to: "leader",
-                    reason: "", term: Term(1), leader: nil)
-            }
-        }
-        #expect(log.count == UInt64(TransitionLog.limit) + 10)
-        #expect(log.entries.count == TransitionLog.limit)
-        #expect(log.entries.first?.number == 11 && log.entries.last?.number == log.count)
-    }
 }

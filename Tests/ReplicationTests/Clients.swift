@@ -182,7 +182,7 @@ final class Clients {
         case .readRefused(let token, _):
             guard take(token, node) != nil else { return }
             end(token, .refused)
-        case .persist, .send, .readLog, .checkpoint, .fetchSnapshot, .settled, .changed, .replaced,
+        case .persist, .send, .readLog, .checkpoint, .fetchSnapshot, .settled, .changed, .stepped, .replaced,
             .announced, .deliver, .traced, .transferEnded, .transition:
             break
         }

@@ -281,7 +281,8 @@ final class Cluster {
             queue.add(
                 .fetched(reference, node.id, from: source, incarnation: node.incarnation),
                 at: now + generator.next(in: faults.delay) + generator.next(in: faults.delay))
-        case .answered, .refused, .settled, .changed, .replaced, .readable, .readRefused, .announced,
+        case .answered, .refused, .settled, .changed, .stepped, .replaced, .readable, .readRefused,
+            .announced,
             .deliver, .traced, .transferEnded, .transition:
             break
         }

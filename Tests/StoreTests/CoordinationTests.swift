@@ -78,14 +78,20 @@ import Testing
     @Test func `what is armed and disarmed is told once`() {
         var keyspace = Keyspace()
         let lease = keyspace.grant("a", ttl: 5_000)
-        #expect(keyspace.takeNews() == [.armed(lease.timer, milliseconds: 5_000)])
+        #expect(
+            keyspace.takeNews() == [
+                .armed(lease.timer, milliseconds: 5_000), .stepped(.lease("a", .granted)),
+            ])
         #expect(keyspace.takeNews().isEmpty)
         keyspace.lease(.renew(id: "a", timeToLive: nil))
         let timer = keyspace.lease("a")?.timer ?? 0
         #expect(timer > lease.timer)
         #expect(keyspace.takeNews() == [.disarmed(lease.timer), .armed(timer, milliseconds: 5_000)])
         keyspace.lease(.revoke(id: "a"))
-        #expect(keyspace.takeNews() == [.disarmed(timer), .changed(RowKey(.lease, "a"))])
+        #expect(
+            keyspace.takeNews() == [
+                .disarmed(timer), .changed(RowKey(.lease, "a")), .stepped(.lease("a", .revoked)),
+            ])
         #expect(keyspace.coordination.timerCount == 0)
     }
 
@@ -93,7 +99,10 @@ import Testing
         var (keyspace, timer) = sample()
         #expect(keyspace.fire([timer, timer, 99]) == .coordinated(.timers(1)))
         #expect(keyspace.lease("a") == nil)
-        #expect(keyspace.takeNews() == [.disarmed(timer), .changed(RowKey(.lease, "a"))])
+        #expect(
+            keyspace.takeNews() == [
+                .disarmed(timer), .changed(RowKey(.lease, "a")), .stepped(.lease("a", .expired)),
+            ])
         #expect(keyspace.fire([timer]) == .coordinated(.timers(0)))
         keyspace.checkLeases()
     }

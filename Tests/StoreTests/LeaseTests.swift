@@ -259,7 +259,10 @@ import Testing
         var (keyspace, id, timer) = sample()
         _ = keyspace.takeNews()
         keyspace.put("k", "2")
-        #expect(keyspace.takeNews() == [.disarmed(timer), .changed(RowKey(.lease, id))])
+        #expect(
+            keyspace.takeNews() == [
+                .disarmed(timer), .changed(RowKey(.lease, id)), .stepped(.lease(id, .unused)),
+            ])
         #expect(keyspace.coordination.count == 0)
     }
 

@@ -17,6 +17,8 @@ struct TimedStore {
     var changed: [RowKey] = []
     /// What was said to all nodes.
     var announced: [(request: RequestID, said: Announcement)] = []
+    /// The steps that leases and claimants took.
+    var steps: [CoordinationStep] = []
     private var lastRequest: UInt64 = 0
 
     mutating func nextRequest() -> RequestID {
@@ -41,6 +43,7 @@ struct TimedStore {
                 #expect(Self.isKept(.coordinated(outcome)))
                 settled[request] = outcome
             case .changed(let row): changed.append(row)
+            case .stepped(let step): steps.append(step)
             case .announced(let request, let said): announced.append((request, said))
             }
         }

@@ -60,6 +60,7 @@ enum TraceText {
             "transfer to \(target.map { "n\($0)" } ?? "anyone") ended: \(outcome)"
         case .settled(let id, let outcome): "\(id) settled: \(text(outcome))"
         case .changed(let row): "changed: \(row)"
+        case .stepped(let step): "stepped: \(step)"
         case .replaced: "the state was replaced"
         case .announced(let id, let said): "\(id) says \(said.body.count) bytes to all"
         case .deliver(let note): "note for \(note.recipient)"

@@ -35,7 +35,8 @@ extension Keyspace {
         guard hasRoom else { return .refused(.coordination(.full)) }
         let isFirst = state.waiters == 0 || (isPlanted(.readerOvertakes) && request.mode == .read)
         if isFirst, state.admits(claim.kind, request.mode, permits: request.permits) {
-            return .coordinated(.claim(.granted(grant(claim, ClaimWaiter(request, id, at: lastTime)))))
+            let waiter = ClaimWaiter(request, id, at: lastTime)
+            return .coordinated(.claim(.granted(grant(claim, waiter, .granted))))
         }
         guard request.wait > 0 else {
             let block = block(claim, position: Int(state.waiters) + 1)
@@ -52,7 +53,9 @@ extension Keyspace {
     }
 
     /// Lets somebody in who may be let in.
-    private mutating func grant(_ claim: ClaimName, _ waiter: ClaimWaiter) -> ClaimGrant {
+    private mutating func grant(
+        _ claim: ClaimName, _ waiter: ClaimWaiter, _ cause: ClaimCause
+    ) -> ClaimGrant {
         let lease = waiter.lease ?? grantLease(LeaseTerms(timeToLive: waiter.timeToLive), isPrivate: true).id
         let token = isPlanted(.tokenRepeats) ? coordination.lastNumber : coordination.nextNumber()
         let hold = ClaimHold(
@@ -68,6 +71,8 @@ extension Keyspace {
         state.held += hold.permits
         state.isHeldAlone = claim.kind != .semaphore && hold.mode == .write
         coordination.set(claim, state)
+        coordination.tell(
+            claim, waiter.owner, token, from: cause == .turn ? .waiting : .outside, to: .holding, cause)
         return grant(claim, token, hold)
     }
 
@@ -80,7 +85,7 @@ extension Keyspace {
             }
             return .coordinated(.claim(.released(false)))
         }
-        giveBack(claim.hold(token), hold)
+        giveBack(claim.hold(token), hold, .released)
         return .coordinated(.claim(.released(true)))
     }
 
@@ -131,25 +136,25 @@ extension Keyspace {
         coordination.set(claim, state)
         coordination.touch(claim)
         for row in coordination.keys(claim.holds) {
-            if let hold: ClaimHold = coordination.value(row) { giveBack(row, hold) }
+            if let hold: ClaimHold = coordination.value(row) { giveBack(row, hold, .takenAway) }
         }
         return .coordinated(
             .claim(.cleared(holders: holders, waiters: claim.kind == .semaphore ? waiters : 0)))
     }
 
     /// Ends a hold that is given back, or taken away.
-    private mutating func giveBack(_ row: RowKey, _ hold: ClaimHold) {
+    private mutating func giveBack(_ row: RowKey, _ hold: ClaimHold, _ cause: ClaimCause) {
         coordination.letGo(row, of: hold.lease)
-        coordination.removeHold(row, hold)
+        coordination.removeHold(row, hold, cause)
         endIfUnused(hold.lease)
     }
 
     /// Nobody waits any more for the answer to a request that stands in the queue or holds something.
     mutating func abandonClaim(_ row: RowKey) {
         if row.kind == .claimWaiter {
-            coordination.removeWaiter(row)
+            coordination.removeWaiter(row, .withdrawn)
         } else if let hold: ClaimHold = coordination.value(row), !isPlanted(.abandonKeepsHold) {
-            giveBack(row, hold)
+            giveBack(row, hold, .withdrawn)
         }
     }
 
@@ -179,8 +184,8 @@ extension Keyspace {
                 continue
             }
             guard state.admits(claim.kind, waiter.mode, permits: waiter.permits) else { return }
-            coordination.removeWaiter(row)
-            let grant = grant(claim, waiter)
+            coordination.removeWaiter(row, nil)
+            let grant = grant(claim, waiter, .turn)
             coordination.news.append(.settled(waiter.request, .claim(.granted(grant))))
         }
     }
@@ -212,17 +217,26 @@ extension Coordination {
         var state = state
         state.waiters += 1
         set(request.claim, state)
+        tell(request.claim, request.owner, 0, from: .outside, to: .waiting, .queued)
         return row
     }
 
-    /// Takes somebody out of a queue.
-    mutating func removeWaiter(_ row: RowKey) {
+    fileprivate mutating func tell(
+        _ claim: ClaimName, _ owner: String, _ token: UInt64, from: ClaimantState, to: ClaimantState,
+        _ cause: ClaimCause
+    ) {
+        news.append(.stepped(.claim(claim, owner: owner, token: token, from: from, to: to, cause)))
+    }
+
+    /// Takes somebody out of a queue, who leaves for this reason; nil: to hold the thing.
+    fileprivate mutating func removeWaiter(_ row: RowKey, _ cause: ClaimCause?) {
         guard let waiter: ClaimWaiter = value(row) else { return }
         let claim = ClaimName(of: row)
         disarm(waiter.timer)
         if let lease = waiter.lease { letGo(row, of: lease) }
         if waiter.request != .none { forget(waiter.request) }
         remove(row)
+        if let cause { tell(claim, waiter.owner, 0, from: .waiting, to: .outside, cause) }
         if var state = self.claim(claim) {
             state.waiters -= 1
             set(claim, state)
@@ -233,14 +247,20 @@ extension Coordination {
     /// Takes somebody out of a queue who is told why.
     fileprivate mutating func sendAway(_ row: RowKey, _ reason: ClaimRefusal) {
         guard let waiter: ClaimWaiter = value(row) else { return }
-        let isOver = if case .held = reason { true } else { false }
-        if !(isOver && isPlanted(.timedOutStaysInLine)) { removeWaiter(row) }
+        let cause: ClaimCause =
+            switch reason {
+            case .held: .waitOver
+            case .leaseEnded: .leaseEnded
+            default: .refused
+            }
+        if !(cause == .waitOver && isPlanted(.timedOutStaysInLine)) { removeWaiter(row, cause) }
         news.append(.settled(waiter.request, .claim(.gaveUp(reason))))
     }
 
     /// Ends a hold, whatever becomes of its lease.
-    fileprivate mutating func removeHold(_ row: RowKey, _ hold: ClaimHold) {
+    fileprivate mutating func removeHold(_ row: RowKey, _ hold: ClaimHold, _ cause: ClaimCause) {
         let claim = ClaimName(of: row)
+        tell(claim, hold.owner, row.lastNumber, from: .holding, to: .outside, cause)
         remove(row)
         remove(RowKey(token: row.lastNumber))
         if hold.request != .none { forget(hold.request) }
@@ -269,7 +289,7 @@ extension Coordination {
             state.delay = arm(.claimDelay(claim.row), milliseconds: max(delay, old?.duration ?? 0))
             set(claim, state)
         }
-        removeHold(row, hold)
+        removeHold(row, hold, .leaseEnded)
     }
 
     /// The delay after a lease expired is over.

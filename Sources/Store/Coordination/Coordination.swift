@@ -20,6 +20,8 @@ public struct Coordination: Sendable {
         case settled(RequestID, CoordinationOutcome)
         /// The thing with this row changed, and whoever waits for it may look again.
         case changed(RowKey)
+        /// A lease, or somebody who wants to hold something, took a step.
+        case stepped(CoordinationStep)
         /// The request says something to all nodes.
         case announced(RequestID, Announcement)
     }

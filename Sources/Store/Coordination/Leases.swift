@@ -177,6 +177,7 @@ extension Keyspace {
             id: name, terms: terms, timer: coordination.arm(.lease(name), milliseconds: terms.timeToLive),
             grantedRevision: revision, grantedAt: lastTime, isPrivate: isPrivate)
         coordination.set(RowKey(.lease, name), lease)
+        coordination.news.append(.stepped(.lease(name, .granted)))
         return lease
     }
 
@@ -189,6 +190,7 @@ extension Keyspace {
             coordination.disarm(lease.timer)
             coordination.remove(RowKey(.lease, id))
             coordination.news.append(.changed(RowKey(.lease, id)))
+            coordination.news.append(.stepped(.lease(id, haveExpired ? .expired : .revoked)))
             for key in keys(ofLease: id) where !(haveExpired && isPlanted(.expiryLeavesKeys)) {
                 doomed.append((key, id, lease.terms.end == .delete))
             }
@@ -226,6 +228,7 @@ extension Keyspace {
         coordination.disarm(lease.timer)
         coordination.remove(RowKey(.lease, id))
         coordination.news.append(.changed(RowKey(.lease, id)))
+        coordination.news.append(.stepped(.lease(id, .unused)))
     }
 }
 

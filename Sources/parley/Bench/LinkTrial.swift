@@ -184,7 +184,7 @@ struct LinkTrialEnd: ~Copyable, Sendable {
                 var reader = ByteReader(message.bytes)
                 guard let due = try? reader.fixed(Int64.self) else { continue }
                 side.latency.record(UInt64(max(0, now.nanoseconds - due)))
-            case .acknowledged, .expired, .lost, .peerRestarted: break
+            case .acknowledged, .expired, .lost, .connected: break
             }
         }
         effects.removeAll(keepingCapacity: true)
