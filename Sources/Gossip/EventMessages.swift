@@ -54,7 +54,7 @@ enum EventMessage: Equatable, Sendable {
         var writer = ByteWriter(capacity: 64)
         switch self {
         case .part(let part):
-            writer.byte(1)
+            writer.byte(EventMessageKind.part.rawValue)
             writer.stream(part.id.stream)
             writer.varint(part.id.counter)
             writer.varint(UInt64(part.hops))
@@ -65,7 +65,7 @@ enum EventMessage: Equatable, Sendable {
             writer.byte(UInt8(part.part))
             writer.raw(part.bytes)
         case .digest(let digest):
-            writer.byte(2)
+            writer.byte(EventMessageKind.digest.rawValue)
             writer.bool(digest.wantsAnswer)
             writer.stream(digest.first)
             writer.stream(digest.last)
@@ -73,8 +73,8 @@ enum EventMessage: Equatable, Sendable {
                 writer.stream(stream)
                 seen.encode(into: &writer)
             }
-        case .receipts(let receipts): writer.receipts(receipts, kind: 3)
-        case .noted(let receipts): writer.receipts(receipts, kind: 4)
+        case .receipts(let receipts): writer.receipts(receipts, kind: .receipts)
+        case .noted(let receipts): writer.receipts(receipts, kind: .noted)
         }
         return writer.take()
     }
@@ -82,9 +82,9 @@ enum EventMessage: Equatable, Sendable {
     init(_ payload: ArraySlice<UInt8>) throws(ByteReaderError) {
         guard payload.count <= MembershipOptions.longestPayload else { throw .malformed }
         var reader = ByteReader(payload)
-        switch try reader.byte() {
-        case 1: self = .part(try EventPart(from: &reader))
-        case 2:
+        switch EventMessageKind(rawValue: try reader.byte()) {
+        case .part: self = .part(try EventPart(from: &reader))
+        case .digest:
             var digest = EventDigest(
                 wantsAnswer: try reader.bool(), first: try EventStream(from: &reader),
                 last: try EventStream(from: &reader), streams: [])
@@ -92,9 +92,9 @@ enum EventMessage: Equatable, Sendable {
                 digest.streams.append((try EventStream(from: &reader), try SeenCounters(from: &reader)))
             }
             self = .digest(digest)
-        case 3: self = .receipts(try Self.receipts(&reader))
-        case 4: self = .noted(try Self.receipts(&reader))
-        default: throw .malformed
+        case .receipts: self = .receipts(try Self.receipts(&reader))
+        case .noted: self = .noted(try Self.receipts(&reader))
+        case nil: throw .malformed
         }
         try reader.expectEnd()
     }
@@ -144,8 +144,8 @@ extension ByteWriter {
         varint(stream.process)
     }
 
-    fileprivate mutating func receipts(_ receipts: [EventReceipt], kind: UInt8) {
-        byte(kind)
+    fileprivate mutating func receipts(_ receipts: [EventReceipt], kind: EventMessageKind) {
+        byte(kind.rawValue)
         varint(UInt64(receipts.count))
         for receipt in receipts {
             varint(receipt.process)

@@ -196,6 +196,15 @@ public struct Events: Sendable {
     /// One event; nil if it is not here (any more).
     public func event(_ id: EventID) -> Event? { kept.first { $0.event.id == id }?.event }
 
+    /// How an event stands here.
+    public func state(of id: EventID) -> EventState {
+        if let kept = kept.first(where: { $0.event.id == id }) {
+            return kept.pushesLeft > 0 ? .spreading : .kept
+        }
+        if partial.contains(where: { $0.first.id == id }) { return .gathering }
+        return hasSeen(id) ? .forgotten : .unknown
+    }
+
     /// Who has an event, as this node knows: all who told so if it is the origin, and else only itself. Nil
     /// if the event is not here (any more).
     public func coverage(of id: EventID) -> EventCoverage? {

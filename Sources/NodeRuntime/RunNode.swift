@@ -117,7 +117,8 @@ extension NodeLoop {
         settings.corsOrigins = configuration.corsOrigins
         settings.allowedHosts = configuration.allowHosts
         settings.algorithms =
-            [.raft, .membership, .link, .clock, .lease] + ClaimKind.allCases.map { .claim($0) }
+            [.raft, .membership, .link, .clock, .event, .broadcast, .lease]
+            + ClaimKind.allCases.map { .claim($0) }
         api = NativeAPI(settings: settings)
         now = Clock.now()
         wall = Clock.wallTime()

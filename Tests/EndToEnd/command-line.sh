@@ -56,6 +56,21 @@ said() { [ "$(get "$(url "$1")/inbox/n$1?channel=said" | jq -r '.items[].body' |
 for i in $NODES; do check "broadcast: n$i has all three" within 10 said "$i"; done
 refused 2 'abstraction' broadcast hello
 refused 2 'magic' broadcast --abstraction magic hello
+same "spec: all algorithms" "raft membership link clock event broadcast lease lock election semaphore" "$("$PARLEY_BIN" spec | sed -n 's/^\([a-z]*\): .*/\1/p' | xargs)"
+same "spec: one" raft "$("$PARLEY_BIN" spec raft --json | jq -r .name)"
+refused 3 'did you mean raft' spec raf
+elected() { "$PARLEY_BIN" transitions --algorithm raft --endpoints "$(url "$1")" | grep -q "raft n$1: candidate -> leader, election won"; }
+check "transitions: the leader's election" elected "$(leader)"
+leased() { timeout 30 "$PARLEY_BIN" transitions --algorithm lease --subject watched --follow --max 2 --json --endpoints "$(url 3)" | jq -r .cause | xargs; }
+leased >"$WORK/leased" &
+follower=$!
+sleep 0.5
+"$PARLEY_BIN" lease grant --ttl 60s --id watched --endpoints "$(url 1)" >/dev/null
+"$PARLEY_BIN" lease revoke watched --endpoints "$(url 2)" >/dev/null
+wait "$follower"
+same "transitions: followed" "granted revoked" "$(cat "$WORK/leased")"
+refused 1 'there is no algorithm' transitions --algorithm paxos
+refused 2 'max' transitions --max 0
 refused 1 'enable-faults' fault list
 refused 2 'ttl' fault link n1 n2 --block
 

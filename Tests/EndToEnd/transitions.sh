@@ -6,8 +6,8 @@ wait_ready
 
 # What they are.
 get "$(url 1)/spec" >"$WORK/spec"
-same "the algorithms" "raft membership link clock lease lock election semaphore" "$(jq -r '.items[].name' "$WORK/spec" | xargs)"
-same "each begins somewhere" 8 "$(jq '[.items[] | select([.states[] | select(.initial)] | length == 1)] | length' "$WORK/spec")"
+same "the algorithms" "raft membership link clock event broadcast lease lock election semaphore" "$(jq -r '.items[].name' "$WORK/spec" | xargs)"
+same "each begins somewhere" 10 "$(jq '[.items[] | select([.states[] | select(.initial)] | length == 1)] | length' "$WORK/spec")"
 same "one alone" leader "$(get "$(url 2)/spec/raft" | jq -r '.transitions[] | select(.cause == "election_won").to')"
 same "one that is none" 404 "$(status "$(url 1)/spec/paxos")"
 
@@ -18,7 +18,10 @@ l=$(leader)
 f=$((l % 3 + 1))
 check "the leader tells of its election" tells "$l" algorithm=raft "candidate>leader election_won"
 check "a follower found it" tells "$f" algorithm=raft "follower>follower leader_found"
-for i in $NODES; do same "n$i is connected with both others" "unknown>connected answered 2" "$(told "$i" algorithm=link | sort | uniq -c | awk '{print $2, $3, $1}')"; done
+same "a link is not made before it is used" "" "$(told "$l" algorithm=link)"
+for i in $NODES; do get -X POST "$(url "$i")/broadcast?abstraction=reliable" -d hello >/dev/null; done
+connected() { [ "$(told "$1" algorithm=link | sort | uniq -c | awk '{print $2, $3, $1}')" = "unknown>connected answered 2" ]; }
+for i in $NODES; do check "n$i is connected with both others" within 10 connected "$i"; done
 
 # Every step that a node tells is one that it states.
 stated() {
@@ -73,6 +76,7 @@ check "and is alive for the others" within 30 whole
 end 9 "$f"
 start "$f" --enable-faults
 wait_ready
+get -X POST "$(url "$f")/broadcast?abstraction=reliable" -d "back again" >/dev/null
 restarted() { tells "$l" "algorithm=link&subject=n$f" "connected>connected restarted"; }
 check "the link tells of the new process" within 20 restarted
 reborn() { told "$l" "algorithm=membership&subject=n$f" | grep -qE ">alive restarted"; }
