@@ -51,6 +51,8 @@ public struct NativeAPI: Sendable {
         public var maximumTimeout = Instant.Span.seconds(60)
         /// The longest that an answer may be held back until something changes.
         public var maximumWait = Instant.Span.seconds(600)
+        /// The longest that a stream goes on that is to end after a time.
+        public var maximumStream = Instant.Span.seconds(86_400)
         /// The longest that a lock stays closed after its holder's lease has expired.
         public var maximumLockDelay = Instant.Span.seconds(60)
         /// The longest that a request may wait for a lock, an office or permits.

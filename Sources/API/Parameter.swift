@@ -20,7 +20,7 @@ public enum Parameter: String, Sendable, CaseIterable {
     // Locks, elections and semaphores
     case owner, token, candidate, value, priority, permits
     // Nodes and messages
-    case to, channel, from, max, ack, id, upto, abstraction, topic, algorithm, subject
+    case to, channel, from, max, ack, id, upto, abstraction, topic, scope, algorithm, subject
     // Clocks
     case uncertainty
     // Faults
@@ -40,7 +40,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "watch", "node", "delivery", "ordering", "scope", "as_of",
+        "watch", "node", "delivery", "ordering", "fanout", "as_of",
     ]
 }
 

@@ -76,6 +76,10 @@ extension NativeAPI {
             guard topic.utf8.count <= EventOptions.longestTopic else {
                 throw Problem(.badRequest, "a topic has up to \(EventOptions.longestTopic) bytes")
             }
+            if let scope = try parameters.text(.scope), scope != "all" {
+                throw Problem(.notImplemented, "events go to all nodes: scope=all")
+                    .with("parameter", .text(Parameter.scope.rawValue))
+            }
             let body = asked.request.body
             guard body.count <= EventOptions.longestNews else {
                 throw Problem(

@@ -82,7 +82,7 @@ extension NativeAPI {
 
     /// After how many messages, and after what time, a stream ends; nil: never.
     func streamEnd(_ parameters: Parameters) throws(Problem) -> (most: Int?, wait: Instant.Span?) {
-        let most = settings.limits.maximumWait
+        let most = settings.limits.maximumStream
         return (
             try parameters.number(.max, in: 1...1_000_000_000).map { Int($0) },
             try parameters.span(.wait, most: most) ?? parameters.preferredWait.map { min($0, most) }

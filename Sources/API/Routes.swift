@@ -179,7 +179,7 @@ extension RouteEntry {
         route(.broadcast, .post, "/broadcast", [.abstraction, .channel, .from] + Parameter.routing),
         route(.readInbox, .get, "/inbox/{participant}", [.wait, .max, .channel, .ack]),
         route(.acknowledgeInbox, .post, "/inbox/{participant}/ack", [.id, .upto]),
-        route(.publishEvent, .post, "/events/{name}", [.ttl, .timeout]),
+        route(.publishEvent, .post, "/events/{name}", [.ttl, .scope, .timeout]),
         route(.listEvents, .get, "/events", [.topic, .after, .max, .wait]),
         route(.showEvent, .get, "/events/{name}"),
         route(.specifications, .get, "/spec"),

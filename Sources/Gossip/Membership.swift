@@ -195,6 +195,9 @@ public struct Membership: Sendable {
         return true
     }
 
+    /// The members that are taken to be there: alive or suspect.
+    public var living: [NodeID] { members.filter { $0.state <= .suspect }.map(\.id) }
+
     // MARK: Parts
 
     /// What the node says of itself.
@@ -278,7 +281,7 @@ public struct Membership: Sendable {
 
     /// Up to `count` members that are alive or suspect, at random.
     mutating func choose(_ count: Int, except excluded: NodeID) -> [NodeID] {
-        var candidates = members.filter { $0.state <= .suspect && $0.id != excluded }.map(\.id)
+        var candidates = living.filter { $0 != excluded }
         var chosen: [NodeID] = []
         while chosen.count < count, !candidates.isEmpty {
             let place = Int(random.next(below: UInt64(candidates.count)))

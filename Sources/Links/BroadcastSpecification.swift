@@ -43,7 +43,7 @@ public enum BroadcastCause: String, SpecifiedCause {
         switch self {
         case .said: "a client says it on this node: best effort, reliable, causal, or uniform when alone"
         case .heard:
-            "it comes first over a perfect link, and nothing has to be waited for; all but best effort relay it"
+            "it comes first over a perfect link, with nothing to wait for; all but best effort relay it"
         case .held: "uniform: no majority is known to have it; causal: what its sender had delivered is not"
         case .majority: "uniform: a majority has it (Algorithm 3.5)"
         case .predecessors: "causal: all that its sender had delivered is delivered here (Algorithm 3.13)"

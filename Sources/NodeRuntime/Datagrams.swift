@@ -142,10 +142,18 @@ final class Datagrams {
         for effect in effects {
             switch effect {
             case .send(let peer, let payload): send(payload, for: .membership, to: peer)
-            case .transition(let transition): news.append(transition)
+            case .transition(let transition):
+                news.append(transition)
+                noteLiving(transition)
             }
         }
         effects.removeAll(keepingCapacity: true)
+    }
+
+    /// News are pushed to those that are taken to be there; the others get what they missed later.
+    private func noteLiving(_ transition: MemberTransition) {
+        guard transition.member != membership.own, transition.from != transition.to else { return }
+        events.send(to: membership.living)
     }
 
     private func send(_ content: [UInt8], for service: DatagramService, to peer: NodeID) {

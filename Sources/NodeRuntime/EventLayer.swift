@@ -35,6 +35,9 @@ final class EventLayer: FollowedLog {
         carryOut(at: now)
     }
 
+    /// Pushes to these nodes from now on.
+    func send(to peers: [NodeID]) { events.send(to: peers) }
+
     func wake(at now: Instant) {
         events.wake(at: now, into: &effects)
         carryOut(at: now)

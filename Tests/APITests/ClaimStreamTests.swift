@@ -29,7 +29,7 @@ private func watch(_ target: String, _ fields: [String: String] = [:]) throws ->
         #expect(events.view == ClaimView(lock.claim, limit: 7, format: .events))
         #expect(events.most == 1 && events.wait == .seconds(3))
         #expect(try watch("/locks/x/watch", ["Prefer": "wait=30"]).wait == .seconds(30))
-        #expect(try watch("/locks/x/watch?wait=1h").wait == .seconds(600))
+        #expect(try watch("/locks/x/watch?wait=25h").wait == .seconds(86_400))
     }
 
     @Test func `begins behind a linearizable point, as every read does`() throws {
