@@ -252,7 +252,13 @@ enum Help {
             curl "$P/inbox/n2?wait=10s&ack=auto"                           read and take out, on the node itself
             curl "$P/inbox/n2"                                             look only
             curl -X POST "$P/inbox/n2/ack?upto=ID"                         take out all up to a message
+            curl "$P/messages/n2?delivery=reliable&ordering=fifo" -d one   in the order in which they are sent
+            curl $P/messages/ID                                            what became of it: sent, delivered, acked
 
+            delivery=unreliable   sent once: may be lost, come twice or late
+            delivery=stubborn     sent until ttl is over or it is taken: comes at least once, and perhaps again
+            delivery=reliable     sent until it is acknowledged: comes once while both processes live (the default)
+            ordering=fifo         after all that this node has sent there before; for reliable messages
             Messages are kept in memory until they are taken out: they do not survive a crash.
 
             """

@@ -191,6 +191,7 @@ public struct NativeAPI: Sendable {
             return try planClaim(route, asked)
         case .sendMessage: return try planMessage(asked)
         case .sendMessageTo: return try planMessageTo(asked)
+        case .showMessage: return .messageRecord(try messageName(asked), asked.traits)
         case .broadcast: return try planBroadcast(asked)
         case .publishEvent, .listEvents, .showEvent: return try planEvents(route, asked)
         case .specifications, .specification: return .answer(try specification(route, asked))

@@ -233,12 +233,15 @@ extension NodeStatus {
         public var time: WallTime
         /// The sender's trace, if it told one.
         public var trace: TraceContext?
+        /// The times of its sending, as far as they are known.
+        public var stamp: Stamp
 
         /// Makes an item.
         public init(
             id: String, from: String, channel: String, body: [UInt8], time: WallTime,
-            trace: TraceContext? = nil
+            trace: TraceContext? = nil, stamp: Stamp = Stamp()
         ) {
+            self.stamp = stamp
             self.id = id
             self.from = from
             self.channel = channel
@@ -279,37 +282,6 @@ public enum TransferOutcome: Sendable, Equatable {
     case refused(String)
     /// The time ran out; leadership may move yet.
     case timedOut
-}
-
-/// How a ``MessagePlan`` ended.
-public struct MessageOutcome: Sendable, Equatable {
-    /// What is known of one recipient.
-    public enum Delivery: String, Sendable {
-        /// It is in the recipient's inbox.
-        case delivered
-        /// It was handed to the transport.
-        case sent
-        /// The recipient's inbox or the way there is full.
-        case refused
-        /// No node of that name.
-        case unknown
-    }
-
-    /// The message's identifier.
-    public var id: String
-    /// The recipients in the order of the request, and what is known of each.
-    public var deliveries: [(name: String, delivery: Delivery)]
-
-    /// Makes the outcome.
-    public init(id: String, deliveries: [(name: String, delivery: Delivery)]) {
-        self.id = id
-        self.deliveries = deliveries
-    }
-
-    /// Compares all parts.
-    public static func == (a: MessageOutcome, b: MessageOutcome) -> Bool {
-        a.id == b.id && a.deliveries.elementsEqual(b.deliveries) { $0 == $1 }
-    }
 }
 
 /// What a node's clocks show.

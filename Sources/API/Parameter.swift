@@ -20,7 +20,8 @@ public enum Parameter: String, Sendable, CaseIterable {
     // Locks, elections and semaphores
     case owner, token, candidate, value, priority, permits
     // Nodes and messages
-    case to, channel, from, max, ack, id, upto, abstraction, topic, scope, algorithm, subject
+    case to, channel, from, max, ack, id, upto, abstraction, topic, delivery, ordering, scope
+    case algorithm, subject
     // Clocks
     case uncertainty
     // Faults
@@ -40,7 +41,7 @@ public enum Parameter: String, Sendable, CaseIterable {
 
     /// Parameters of later versions that would change what a request means: they are refused by name.
     static let later: Set<String> = [
-        "watch", "node", "delivery", "ordering", "fanout", "as_of",
+        "watch", "node", "fanout", "as_of",
     ]
 }
 
@@ -53,6 +54,8 @@ extension Parameter {
     static let routing: [Parameter] = [.timeout, .redirect, .forward, .explain]
     /// What a write takes that may be fenced.
     static let fenced: [Parameter] = [.fence] + routing
+    /// What a message is sent with.
+    static let sending: [Parameter] = [.channel, .from, .delivery, .ordering, .ttl, .timeout]
     /// What a stream of changes carries, and how long.
     static let watching: [Parameter] = [.from, .snapshot, .prev, .only, .keys, .max, .wait, .bookmarks]
     /// Which keys a request is about.

@@ -23,6 +23,8 @@ public enum Plan: Sendable {
     case transfer(TransferPlan)
     /// Deliver a message to other nodes' inboxes.
     case message(MessagePlan)
+    /// Tell what became of a message.
+    case messageRecord(RequestID, RequestTraits)
     /// Publish events, look at them, or follow them.
     case events(EventPlan)
     /// Tell of the steps that algorithms take.
@@ -445,8 +447,12 @@ public struct MessagePlan: Sendable {
     public let body: [UInt8]
     /// Who says it: the node's name unless the client gave another.
     public let from: String
-    /// How long to wait for the message to be handed over.
-    public let timeout: Instant.Span
+    /// What is promised.
+    public let delivery: MessageDelivery
+    /// In what order it comes.
+    public let ordering: MessageOrdering
+    /// For how long it is sent, until it is known to have come.
+    public let ttl: Instant.Span
     /// The wording of the answer.
     public let traits: RequestTraits
 }

@@ -101,61 +101,7 @@ extension NativeAPI {
     }
 }
 
-// MARK: - Messages
-
 extension NativeAPI {
-    func planMessageTo(_ asked: Asked) throws(Problem) -> Plan {
-        let name = try asked.name("recipient's name")
-        return .message(
-            try message(
-                to: name == "*" ? .all : .named([name]), channel: channel(asked.parameters),
-                from: asked.parameters.text(.from), body: asked.request.body, asked))
-    }
-
-    func planMessage(_ asked: Asked) throws(Problem) -> Plan {
-        try expectJSON(asked.request)
-        var fields = MessageFields()
-        try fields.read(asked.request.body)
-        guard let to = fields.to else { throw Self.missing("to", "a name, a list of names, or \"*\"") }
-        guard let body = fields.body else { throw Self.missing("body", "text, or body_b64 with base 64") }
-        return .message(
-            try message(to: to, channel: fields.channel, from: fields.from, body: body, asked))
-    }
-
-    private static func missing(_ field: String, _ what: String) -> Problem {
-        Problem(.invalid, "\(field) is missing: \(what)")
-            .with("errors", .errors([.init(field: field, message: "is missing")]))
-    }
-
-    private func message(
-        to: MessagePlan.Recipients, channel: String?, from: String?, body: [UInt8], _ asked: Asked
-    ) throws(Problem) -> MessagePlan {
-        try check(body, channel: channel, from: from)
-        return MessagePlan(
-            to: to, channel: channel ?? "default", body: body, from: from ?? settings.nodeName,
-            timeout: try timeout(asked.parameters), traits: asked.traits)
-    }
-
-    /// Refuses messages that are too long, or come under names that are.
-    func check(_ body: [UInt8], channel: String?, from: String?) throws(Problem) {
-        guard body.count <= settings.limits.messageBytes else {
-            throw Problem(
-                .contentTooLarge,
-                "a message has up to \(settings.limits.messageBytes) bytes, this one has \(body.count)")
-        }
-        for (field, text) in [("channel", channel), ("from", from)] where text?.utf8.count ?? 0 > 256 {
-            throw Problem(.badRequest, "\(field) has up to 256 bytes")
-        }
-    }
-
-    func channel(_ parameters: Parameters) throws(Problem) -> String? {
-        guard let channel = try parameters.text(.channel) else { return nil }
-        guard !channel.isEmpty, channel.utf8.count <= 256 else {
-            throw Problem(.badRequest, "channel has 1 to 256 bytes")
-        }
-        return channel
-    }
-
     /// Refuses bodies that can't be JSON in UTF-8. A missing type and curl's default one are taken, because
     /// the origin check, not the type, keeps other sites' pages out.
     func expectJSON(_ request: HTTP.Request) throws(Problem) {
@@ -167,72 +113,5 @@ extension NativeAPI {
         guard isText || parts.first?.hasSuffix("+json") ?? false, charset ?? "utf-8" == "utf-8" else {
             throw Problem(.unsupportedMediaType, "the body has to be JSON in UTF-8: with curl use --json")
         }
-    }
-}
-
-/// The members of a message's JSON form.
-private struct MessageFields {
-    var to: MessagePlan.Recipients?
-    var channel: String?
-    var from: String?
-    var body: [UInt8]?
-
-    private static let names = ["to", "channel", "from", "body", "body_b64"]
-    private static let later: Set<String> = ["delivery", "ordering", "ttl_ms", "key", "wait"]
-
-    mutating func read(_ json: [UInt8]) throws(Problem) {
-        do {
-            var reader = try JSONReader(json)
-            try reader.beginObject()
-            while let name = try reader.nextName() {
-                switch name {
-                case "to": to = try Self.recipients(&reader)
-                case "channel": channel = try reader.string()
-                case "from": from = try reader.string()
-                case "body": try take(reader.bytes())
-                case "body_b64": try take(reader.base64())
-                default: throw Self.unknown(name)
-                }
-            }
-            try reader.finish()
-        } catch { throw Problem(reading: error) }
-    }
-
-    private mutating func take(_ bytes: [UInt8]) throws(Problem) {
-        guard body == nil else { throw Problem(.badJSON, "body and body_b64 exclude each other") }
-        body = bytes
-    }
-
-    private static func recipients(_ reader: inout JSONReader) throws -> MessagePlan.Recipients {
-        guard try reader.peek() == .array else {
-            let name = try reader.string()
-            return name == "*" ? .all : .named([name])
-        }
-        var names: [String] = []
-        try reader.beginArray()
-        while try reader.nextElement() {
-            let name = try reader.string()
-            if !names.contains(name) { names.append(name) }
-            guard names.count <= 128 else {
-                throw Problem(.badRequest, "a message goes to up to 128 recipients")
-            }
-        }
-        guard !names.isEmpty else {
-            throw Problem(.badRequest, "the list of recipients is empty")
-        }
-        return names.contains("*") ? .all : .named(names)
-    }
-
-    private static func unknown(_ name: String) -> Problem {
-        let shown = readable(name.utf8)
-        if later.contains(name) {
-            return Problem(.notImplemented, "the member \(shown) is not supported yet")
-                .with("parameter", .text(shown))
-        }
-        let problem = Problem(
-            .unknownParameter, "a message has no member \(shown); it has \(names.joined(separator: ", "))"
-        ).with("parameter", .text(shown))
-        guard let suggestion = nearest(to: name, among: names) else { return problem }
-        return problem.with("nearest", .text(suggestion))
     }
 }

@@ -110,6 +110,11 @@ extension ProblemCode {
             remedy: "List the events with /events; ask the node that published it.",
             example: "curl $P/events/1-18f2a-7"),
         entry(
+            .messageNotFound, "message_not_found", 404, "Message not found",
+            cause: "This node has sent no message with that id, or has forgotten it.",
+            remedy: "Ask the node that was given the message: its answer's Parley-Node names it.",
+            example: "curl $P/messages/01JDABCDEFGHJKMNPQRSTVWXYZ"),
+        entry(
             .noSuchRoute, "no_such_route", 404, "No such route",
             cause:
                 "Nothing is served at that path. Paths are taken as they are: no dots or slashes "

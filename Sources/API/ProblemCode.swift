@@ -43,6 +43,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case faultNotFound
     /// There is no such event here, or not any more.
     case eventNotFound
+    /// This node knows no such message.
+    case messageNotFound
     /// No such path.
     case noSuchRoute
     /// The path exists, for other methods.

@@ -31,31 +31,4 @@ extension NativeAPI {
                 traits: plan.traits, context: context)
         }
     }
-
-    /// The answer to a message: 202 if any recipient may get it, else the problem of the first that can't.
-    public func render(
-        message plan: MessagePlan, outcome: MessageOutcome, context: AnswerContext
-    ) -> HTTP.Response {
-        let reached = outcome.deliveries.contains { $0.delivery == .delivered || $0.delivery == .sent }
-        if !reached, let first = outcome.deliveries.first {
-            let name = readable(first.name.utf8)
-            let found =
-                first.delivery == .unknown
-                ? Problem(.memberNotFound, "no member is called '\(name)'")
-                : Problem(.queueFull, "the message can't be taken for '\(name)' now")
-            return problem(found, traits: plan.traits, context: context)
-        }
-        var response = json(status: 202, revision: context.revision, traits: plan.traits, context: context) {
-            json in
-            json.beginObject()
-            json.field("id", outcome.id)
-            json.name("deliveries")
-            json.beginObject()
-            for (name, delivery) in outcome.deliveries { json.field(name, delivery.rawValue) }
-            json.endObject()
-            json.endObject()
-        }
-        if let requestID = context.requestID { response.setField("Parley-Request-Id", requestID.description) }
-        return response
-    }
 }

@@ -1,5 +1,6 @@
 // Answers to questions about nodes and the cluster.
 
+import Clocks
 public import HTTP
 import JSON
 import Primitives
@@ -261,6 +262,8 @@ extension NativeAPI {
             json.field("channel", item.channel)
             json.bytesField("body", item.body)
             json.field("time", item.time.rfc3339)
+            if let lamport = item.stamp.lamport { json.field("lamport", lamport) }
+            if let hybrid = item.stamp.hybrid { json.field("hlc", hybrid.text) }
             if let trace = item.trace {
                 json.field("traceparent", trace.traceparent)
                 if !trace.state.isEmpty { json.field("tracestate", trace.state) }

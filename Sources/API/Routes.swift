@@ -18,7 +18,7 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listElections, getElection, campaign, proclaim, renewLeadership, resign, watchElection
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
     case releaseSemaphore
-    case state, sendMessage, sendMessageTo, broadcast, readInbox, acknowledgeInbox
+    case state, sendMessage, sendMessageTo, showMessage, broadcast, readInbox, acknowledgeInbox
     case publishEvent, listEvents, showEvent, specifications, specification, transitions
     case gossip, detector
     case clock, clockNow, clockSkew, tickClock, observeClock, compareClocks
@@ -174,8 +174,9 @@ extension RouteEntry {
 
     private static let nodes: [RouteEntry] = [
         route(.state, .get, "/state", Parameter.freshness),
-        route(.sendMessage, .post, "/messages", [.timeout]),
-        route(.sendMessageTo, .post, "/messages/{to}", [.channel, .from, .timeout]),
+        route(.sendMessage, .post, "/messages", Parameter.sending),
+        route(.sendMessageTo, .post, "/messages/{name}", Parameter.sending),
+        route(.showMessage, .get, "/messages/{name}"),
         route(.broadcast, .post, "/broadcast", [.abstraction, .channel, .from] + Parameter.routing),
         route(.readInbox, .get, "/inbox/{participant}", [.wait, .max, .channel, .ack]),
         route(.acknowledgeInbox, .post, "/inbox/{participant}/ack", [.id, .upto]),

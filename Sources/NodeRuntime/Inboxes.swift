@@ -1,9 +1,8 @@
-import API
+import Clocks
 import Primitives
 import Replication
 
-/// Messages that came for this node's participants and were not taken out yet. They are kept in memory only:
-/// this is the lowest rung of delivery.
+/// Messages that came for this node's participants and were not taken out yet. They are kept in memory only.
 struct Inboxes {
     /// How many messages an inbox holds; the oldest give way, and are counted.
     static let limit = 10_000
@@ -13,15 +12,21 @@ struct Inboxes {
         var arrived: WallTime
         /// Counts the messages that came to this inbox.
         var order: UInt64
+        /// The times of its sending, as far as they are known.
+        var stamp = Stamp()
+        /// The node over whose link it came, which is told when it is taken; nil if it was sent to all, here,
+        /// or with the peer requests.
+        var origin: NodeID?
     }
 
     private(set) var messages: [Message] = []
     private(set) var received: UInt64 = 0
     private(set) var dropped: UInt64 = 0
 
-    mutating func put(_ note: Note, at wall: WallTime) {
+    mutating func put(_ note: Note, _ stamp: Stamp = Stamp(), from origin: NodeID? = nil, at wall: WallTime) {
         received += 1
-        messages.append(Message(note: note, arrived: wall, order: received))
+        messages.append(
+            Message(note: note, arrived: wall, order: received, stamp: stamp, origin: origin))
         guard messages.count > Self.limit else { return }
         dropped += 1
         messages.removeFirst()
@@ -35,10 +40,22 @@ struct Inboxes {
     /// Where a message stands, by its identifier.
     func order(of id: String) -> UInt64? { messages.first { $0.note.id.description == id }?.order }
 
-    /// Takes messages out; answers how many there were.
-    mutating func remove(upTo order: UInt64, alone: Bool) -> Int {
-        let before = messages.count
-        messages.removeAll { alone ? $0.order == order : $0.order <= order }
-        return before - messages.count
+    /// Takes messages out, and answers them.
+    mutating func remove(upTo order: UInt64, alone: Bool) -> [Message] {
+        func goes(_ message: Message) -> Bool { alone ? message.order == order : message.order <= order }
+        let taken = messages.filter(goes)
+        messages.removeAll(where: goes)
+        return taken
+    }
+
+    /// Takes these out, which are in their order, and answers them.
+    mutating func remove(_ taken: [Message]) -> [Message] {
+        var rest = taken[...]
+        messages.removeAll { message in
+            guard message.order == rest.first?.order else { return false }
+            rest.removeFirst()
+            return true
+        }
+        return taken
     }
 }

@@ -4,13 +4,32 @@ import Links
 import Platform
 import Primitives
 
-/// This node's links to all peers, and what is said over them to all nodes.
+/// This node's links to all peers, and what is said over them to one node or to all.
 ///
 /// An object of ``Datagrams``', and of nobody else.
 final class LinkLayer {
     /// Whose message it is: what links call its kind.
     private enum User: UInt8 {
         case broadcast = 1
+        /// A part of a ``Parcel``.
+        case parcel = 2
+        /// What was taken out of an inbox.
+        case receipt = 3
+    }
+
+    /// What became of a message of a link's.
+    enum Outcome {
+        case acknowledged, expired, lost
+    }
+
+    /// Something for a user of a link.
+    enum News {
+        /// A parcel of a peer's.
+        case parcel([UInt8], from: NodeID)
+        /// Names of messages of this node's that a peer's inbox no longer has, because they were taken.
+        case receipt(ArraySlice<UInt8>, from: NodeID)
+        /// A part of a parcel came to its end; the number is the one that ``send(_:to:on:expires:at:)`` gave.
+        case ended(UInt64, Outcome, to: NodeID)
     }
 
     /// So long a link tries to deliver what is said to all, if it has room for so much.
@@ -22,6 +41,8 @@ final class LinkLayer {
     private(set) var broadcast: Broadcast
     /// What was said to all nodes, and is to be handed over here.
     private(set) var heard: [BroadcastMessage] = []
+    /// What users of the links are to be told.
+    private(set) var news: [News] = []
     /// Payloads for datagrams.
     private(set) var payloads: [(peer: NodeID, content: [UInt8])] = []
 
@@ -32,6 +53,8 @@ final class LinkLayer {
     private var spreading: [Broadcast.Effect] = []
     private var touched: Set<NodeID> = []
     private let peers: [NodeID]
+    private var parcels: [NodeID: Parcels] = [:]
+    private var lastParcel: UInt64 = 0
 
     /// `process` is greater for each process of the node that follows another one.
     init(own: NodeID, peers: [NodeID], process: UInt64) {
@@ -70,6 +93,47 @@ final class LinkLayer {
         let id = try broadcast.broadcast(bytes, kind, at: now, into: &spreading)
         spread(at: now)
         return id
+    }
+
+    /// Sends a parcel to a peer, and answers the numbers under which the ends of its parts are told.
+    ///
+    /// - Throws: A refusal: nothing was sent then.
+    func send(
+        _ bytes: [UInt8], to peer: NodeID, on rung: LinkRung, expires: Instant, at now: Instant
+    ) throws(LinkRefusal) -> [UInt64] {
+        guard let load = links[peer]?.load, let options = links[peer]?.options else { throw .full }
+        lastParcel += 1
+        let parts = Parcel.parts(of: bytes, number: lastParcel)
+        guard !parts.isEmpty else { throw .tooLong }
+        // All or none of them.
+        let room = bytes.count + parts.count * 16
+        guard load.messages + parts.count <= options.mostMessages, load.bytes + room <= options.mostBytes
+        else { throw .full }
+        touched.insert(peer)
+        var numbers: [UInt64] = []
+        for part in parts {
+            let number = try links[peer]?.send(
+                part, kind: User.parcel.rawValue, on: rung, expires: expires, at: now)
+            if let number { numbers.append(number) }
+        }
+        return numbers
+    }
+
+    /// Sends a stubborn message no more.
+    func stop(_ number: UInt64, to peer: NodeID) { _ = links[peer]?.stop(number) }
+
+    /// Tells a peer which of its messages were taken out of an inbox here.
+    func acknowledge(_ names: [UInt8], to peer: NodeID, at now: Instant) {
+        // Refused if the peer is gone for long: then it does not hear of it.
+        _ = try? links[peer]?.send(
+            names, kind: User.receipt.rawValue, on: .perfect, expires: now + Self.patience, at: now)
+        touched.insert(peer)
+    }
+
+    func takeNews() -> [News] {
+        guard !news.isEmpty else { return [] }
+        defer { news.removeAll(keepingCapacity: true) }
+        return news
     }
 
     /// Makes the datagrams of this turn.
@@ -113,8 +177,20 @@ final class LinkLayer {
             case .transmit(let content): payloads.append((peer, content))
             case .deliver(let message) where message.kind == User.broadcast.rawValue:
                 broadcast.receive(message.bytes, from: peer, at: now, into: &spreading)
-            case .connected(let cause, let incarnation): connected.append((peer, cause, incarnation))
-            case .deliver, .acknowledged, .expired, .lost: break
+            case .deliver(let message) where message.kind == User.parcel.rawValue:
+                if let parcel = parcels[peer, default: Parcels()].receive(message.bytes) {
+                    news.append(.parcel(parcel, from: peer))
+                }
+            case .deliver(let message) where message.kind == User.receipt.rawValue:
+                news.append(.receipt(message.bytes, from: peer))
+            case .acknowledged(let number): news.append(.ended(number, .acknowledged, to: peer))
+            case .expired(let number, _): news.append(.ended(number, .expired, to: peer))
+            case .lost(let number): news.append(.ended(number, .lost, to: peer))
+            case .connected(let cause, let incarnation):
+                connected.append((peer, cause, incarnation))
+                // Parts of another process's parcels don't fit.
+                parcels[peer] = nil
+            case .deliver: break
             }
         }
         effects.removeAll(keepingCapacity: true)

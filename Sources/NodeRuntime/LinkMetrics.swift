@@ -8,6 +8,7 @@ import Telemetry
 struct LinkMetrics {
     private let messages: Metrics.Family
     private let payloads: Metrics.Family
+    private let sent: Metrics.Family
     private let broadcasts: Metrics.Family
     private let events: Metrics.Family
 
@@ -21,6 +22,10 @@ struct LinkMetrics {
         events = metrics.family(
             "parley_events_total", .counter, help: "Events that spread by gossip, by what happened.",
             labels: ["event"])
+        sent = metrics.family(
+            "parley_messages_total", .counter,
+            help: "Messages from this node to inboxes, by what was promised and how far they came.",
+            labels: ["delivery", "result"])
         broadcasts = metrics.family(
             "parley_broadcasts_total", .counter, help: "Messages to all nodes, by what happened.",
             labels: ["event"])
@@ -36,6 +41,14 @@ struct LinkMetrics {
             ("unknown", counters.unknownSenders + counters.unknownOrigins), ("stale", counters.stale),
         ] {
             metrics.set(metrics.counter(in: events, [name]), to: count)
+        }
+    }
+
+    func set(_ outbox: Outbox, in metrics: inout Metrics) {
+        for (delivery, states) in outbox.counters {
+            for (state, count) in states {
+                metrics.set(metrics.counter(in: sent, [delivery.rawValue, state.rawValue]), to: count)
+            }
         }
     }
 

@@ -48,7 +48,7 @@ extension NodeLoop {
         case .inbox(let query): fill(&status, query)
         case .acknowledge(let participant, let id, let andAllBefore):
             if isOwn(participant), let order = inboxes.order(of: id) {
-                status.acknowledgedCount = inboxes.remove(upTo: order, alone: !andAllBefore)
+                status.acknowledgedCount = take(upTo: order, alone: !andAllBefore)
             }
         case .state:
             status.clock = clockStatus(after: .read)
@@ -58,7 +58,7 @@ extension NodeLoop {
         case .metrics(let openMetrics):
             metrics.note(watches, claimWatches)
             metrics.note(clockWatch)
-            metrics.note(datagrams.links, datagrams.events)
+            metrics.note(datagrams.links, datagrams.events, outbox)
             metrics.note(datagrams.status(roster, at: now))
             if let faults { metrics.note(faults.table) }
             status.metrics = metrics.exposition(
@@ -88,64 +88,6 @@ extension NodeLoop {
         case .configuration: return (try? Configuration(decoding: entry.payload))?.description
         case .command: return (try? Command(decoding: entry.payload))?.summary
         }
-    }
-
-    // MARK: Inboxes
-
-    private func isOwn(_ participant: String) -> Bool {
-        participant == configuration.name || participant == "node:\(configuration.name)"
-    }
-
-    func hasMessage(for plan: LocalPlan) -> Bool {
-        guard case .inbox(let query) = plan.view, isOwn(query.participant) else { return false }
-        return !inboxes.first(1, channel: query.channel).isEmpty
-    }
-
-    private mutating func fill(_ status: inout NodeStatus, _ query: InboxQuery) {
-        guard isOwn(query.participant) else { return }
-        let messages = inboxes.first(query.max, channel: query.channel)
-        status.inboxItems = messages.map { message in
-            NodeStatus.InboxItem(
-                id: message.note.id.description, from: message.note.sender, channel: message.note.channel,
-                body: message.note.body, time: message.arrived, trace: message.note.trace)
-        }
-        guard query.takes else { return }
-        for message in messages { _ = inboxes.remove(upTo: message.order, alone: true) }
-    }
-
-    mutating func message(_ plan: MessagePlan, on connection: ConnectionID) {
-        let id = requestIDs.next(at: wall)
-        let names: [String]
-        switch plan.to {
-        case .all: names = roster.peers.map(\.name)
-        case .named(let named): names = named
-        }
-        var outcome = MessageOutcome(id: id.description, deliveries: [])
-        for name in names {
-            let bare = name.hasPrefix("node:") ? String(name.dropFirst(5)) : name
-            outcome.deliveries.append((name, deliver(plan, id, traced[connection]?.trace, to: bare)))
-        }
-        var context = context()
-        context.requestID = id
-        answer(connection, api.render(message: plan, outcome: outcome, context: context))
-    }
-
-    private mutating func deliver(
-        _ plan: MessagePlan, _ id: RequestID, _ trace: TraceContext?, to name: String
-    ) -> MessageOutcome.Delivery {
-        guard let member = roster.member(named: name) else { return .unknown }
-        let note = Note(
-            sender: plan.from, recipient: name, channel: plan.channel, id: id, body: plan.body, trace: trace)
-        guard member.id != roster.own else {
-            inboxes.put(note, at: wall)
-            waiters.isStirred = true
-            return .delivered
-        }
-        guard let place = node.linkPlace(member.id), node.links[place].hasRoomForNotes else {
-            return .refused
-        }
-        send(.note(note), to: member.id)
-        return .sent
     }
 
     // MARK: Leadership

@@ -35,6 +35,10 @@ extension NodeLoop {
         case .local(let plan): local(plan, on: connection)
         case .transfer(let plan): transfer(plan, on: connection)
         case .message(let plan): message(plan, on: connection)
+        case .messageRecord(let id, let traits):
+            answer(
+                connection,
+                api.render(record: outbox.record(id), of: id, traits: traits, context: context()))
         case .events(let plan): handleEvents(plan, on: connection)
         case .transitions(let plan): follow(plan, on: connection)
         case .broadcast(let plan): broadcast(plan, on: connection)

@@ -80,6 +80,8 @@ struct NodeLoop: ~Copyable {
     /// When the last turn began to end; kept while ``writeTimes`` has any.
     var turnEnd = Instant.zero
     var inboxes: Inboxes
+    /// What was sent to inboxes.
+    let outbox = Outbox()
     /// What is told by datagrams: who is there, and what time it is.
     let datagrams: Datagrams
     /// What this node, as a process, knows of the order of events.
@@ -149,6 +151,7 @@ struct NodeLoop: ~Copyable {
         if server.deadline <= now { server.expire(at: now, on: poller, into: &inbound) }
         takeInbound()
         hearBroadcasts()
+        hearMessages()
         if nextHold <= now { renewHolds() }
         if repeats.deadline <= now { endRepeats() }
         if faults != nil { progressFaults() }

@@ -133,8 +133,9 @@ struct NodeMetrics {
     mutating func note(_ watch: ClockWatch) { clock.set(watch, in: &metrics) }
 
     /// Notes what went over links.
-    mutating func note(_ layer: LinkLayer, _ events: EventLayer) {
+    mutating func note(_ layer: LinkLayer, _ events: EventLayer, _ outbox: Outbox) {
         ladder.set(layer, in: &metrics)
+        ladder.set(outbox, in: &metrics)
         ladder.set(events, in: &metrics)
     }
 

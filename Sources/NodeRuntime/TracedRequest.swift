@@ -1,6 +1,7 @@
 // Traces of the callers' (W3C Trace Context), from a request to its answer. They are kept beside the
 // requests, by connection, so that a request without one costs a look into an empty table.
 import API
+import Clocks
 import Consensus
 import HTTP
 import HTTPServer
@@ -74,7 +75,7 @@ extension NodeLoop {
     }
 
     /// A message from another node came for a participant of this one.
-    mutating func put(_ note: Note) {
+    mutating func put(_ note: Note, _ stamp: Stamp = Stamp(), from origin: NodeID? = nil) {
         var note = note
         if let trace = note.trace {
             let own = trace.child(spans.next())
@@ -83,7 +84,7 @@ extension NodeLoop {
             let id = "\(note.id)"
             report(.request(RequestNews(deed: deed, trace: own, parent: trace.span, requestID: id)))
         }
-        inboxes.put(note, at: wall)
+        inboxes.put(note, stamp, from: origin, at: wall)
         waiters.isStirred = true
     }
 }

@@ -50,7 +50,12 @@ struct Parley: ParsableCommand {
                 name: "Cluster",
                 subcommands: [
                     StatusCommand.self, Members.self, LeaderCommand.self, Transfer.self, GossipVerb.self,
-                    EventsVerb.self, BroadcastVerb.self, SpecVerb.self, TransitionsVerb.self,
+                    SpecVerb.self, TransitionsVerb.self,
+                ]),
+            CommandGroup(
+                name: "Messages and news",
+                subcommands: [
+                    SendVerb.self, SentVerb.self, InboxVerb.self, BroadcastVerb.self, EventsVerb.self,
                 ]),
             CommandGroup(
                 name: "Measuring and trying",

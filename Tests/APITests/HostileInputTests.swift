@@ -42,7 +42,9 @@ import Testing
                     #expect(response.status < 500)
                 }
             case .answer(let response): #expect(response.status != 500)
-            case .importLines, .local, .transfer, .message, .broadcast, .events, .transitions, .fault: break
+            case .importLines, .local, .transfer, .message, .messageRecord, .broadcast, .events, .transitions,
+                .fault:
+                break
             }
         }
     }

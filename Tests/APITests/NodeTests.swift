@@ -257,6 +257,13 @@ import Testing
         #expect(json.body == [0xff])
         #expect((json.channel, json.from) == ("default", "n2"))
         #expect(try message("/messages", body: #"{"to":"*","body":"x"}"#).to == .all)
+        #expect((raw.delivery, raw.ordering) == (.reliable, .none) && raw.ttl == .seconds(3_600))
+        let asked = try message("/messages/n3?delivery=stubborn&ttl=10s", body: "")
+        #expect(asked.delivery == .stubborn && asked.ttl == .seconds(10))
+        let members = try message(
+            "/messages?ordering=none&channel=q",
+            body: #"{"to":"n1","body":"x","ordering":"fifo","delivery":"reliable","ttl_ms":50}"#)
+        #expect(members.ordering == .fifo && members.ttl == .milliseconds(50) && members.channel == "q")
     }
 
     @Test(arguments: [
@@ -274,6 +281,49 @@ import Testing
     func `refuse JSON that is not as it should be`(_ body: String, _ code: String) throws {
         let response = try #require(immediate(.post, "/messages", body: body))
         #expect(response.code == code, "\(response.text)")
+    }
+
+    @Test(arguments: [
+        ("/messages/n1?delivery=maybe", "bad_request"), ("/messages/n1?delivery=logged", "not_implemented"),
+        ("/messages/n1?ordering=total", "not_implemented"), ("/messages/n1?ordering=some", "bad_request"),
+        ("/messages/n1?ordering=fifo&delivery=unreliable", "bad_request"),
+        ("/messages/n1?ttl=0s", "bad_duration"), ("/messages/n1?ttl=25h", "bad_duration"),
+        ("/messages/n1?wait=ack", "unknown_parameter"),
+    ])
+    func `refuse promises that nobody keeps`(_ target: String, _ code: String) {
+        #expect(immediate(.post, target, body: "x")?.code == code)
+    }
+
+    @Test func `tell what became of them`() throws {
+        let id = RequestID(high: 1, low: 2)
+        guard case .messageRecord(let asked, _) = plan(.get, "/messages/\(id)") else {
+            throw Unexpected(plan(.get, "/messages/\(id)"))
+        }
+        #expect(asked == id)
+        #expect(immediate(.get, "/messages/n1")?.code == "message_not_found")
+        var record = MessageRecord(
+            id: id, delivery: .reliable, ordering: .fifo, channel: "c", from: "a",
+            sent: WallTime(milliseconds: 0), until: WallTime(milliseconds: 60_000))
+        record.recipients = [
+            .init(name: "n1", node: NodeID(1), state: .acked), .init(name: "x", node: nil, state: .unknown),
+        ]
+        let context = Fixture().context
+        let shown = api.render(record: record, of: id, traits: RequestTraits(), context: context)
+        #expect(shown.json["deliveries"]?["n1"]?.string == "acked")
+        #expect(shown.json["deliveries"]?["x"]?.string == "unknown")
+        #expect(shown.json["until"]?.string == "1970-01-01T00:01:00.000Z")
+        #expect(api.render(record: nil, of: id, traits: RequestTraits(), context: context).status == 404)
+        let sending = try message("/messages/n1", body: "x")
+        let answer = api.render(
+            message: sending, record: record, stamp: Stamp(lamport: 8), context: context)
+        #expect(answer.status == 202 && answer.json["lamport"]?.integer == 8)
+        #expect(answer.fieldText("Location") == "/messages/\(id)")
+        record.recipients = [.init(name: "n1", node: NodeID(1), state: .refused)]
+        let full = api.render(message: sending, record: record, stamp: Stamp(), context: context)
+        #expect(full.code == "queue_full")
+        record.recipients = [.init(name: "x", node: nil, state: .unknown)]
+        let unknown = api.render(message: sending, record: record, stamp: Stamp(), context: context)
+        #expect(unknown.code == "member_not_found")
     }
 
     @Test func `tell where JSON is wrong`() throws {
@@ -310,7 +360,7 @@ import Testing
         ("", 0, "bad_request"), ("?abstraction=", 0, "bad_request"), ("?abstraction=magic", 0, "bad_request"),
         ("?abstraction=atomic&channel=", 0, "bad_request"),
         ("?abstraction=atomic", (64 << 10) + 1, "content_too_large"),
-        ("?abstraction=atomic&ordering=total", 0, "not_implemented"),
+        ("?abstraction=atomic&ordering=total", 0, "unknown_parameter"),
         ("?abstraction=causal&explain", 0, "bad_request"),
     ]) func `bound what is said to all nodes`(_ query: String, _ count: Int, _ code: String) throws {
         let response = immediate(.post, "/broadcast" + query, body: String(repeating: "x", count: count))
@@ -326,18 +376,19 @@ import Testing
         #expect(immediate(.post, "/messages/n1?from=\(name)", body: "")?.code == "bad_request")
     }
 
-    @Test func `answer 202 with what is known of each recipient`() throws {
+    @Test func `answer 202 if any recipient may get it, and also if there is nobody`() throws {
         let plan = try message("/messages", body: #"{"to":["n1","n9"],"body":"x"}"#)
-        let context = Fixture().context
-        let mixed = MessageOutcome(id: "m1", deliveries: [("n1", .sent), ("n9", .unknown)])
-        let response = api.render(message: plan, outcome: mixed, context: context)
-        #expect(response.status == 202)
-        #expect(response.text == #"{"id":"m1","deliveries":{"n1":"sent","n9":"unknown"}}"# + "\n")
-        let nobody = MessageOutcome(id: "m1", deliveries: [("n9", .unknown)])
-        #expect(api.render(message: plan, outcome: nobody, context: context).code == "member_not_found")
-        let full = MessageOutcome(id: "m1", deliveries: [("n1", .refused)])
-        #expect(api.render(message: plan, outcome: full, context: context).code == "queue_full")
-        let alone = MessageOutcome(id: "m1", deliveries: [])
-        #expect(api.render(message: plan, outcome: alone, context: context).status == 202)
+        var record = MessageRecord(
+            id: RequestID(high: 1, low: 2), delivery: .reliable, ordering: .none, channel: "c", from: "a",
+            sent: WallTime(milliseconds: 0), until: WallTime(milliseconds: 1))
+        func answer() -> HTTP.Response {
+            api.render(message: plan, record: record, stamp: Stamp(lamport: 1), context: Fixture().context)
+        }
+        #expect(answer().status == 202, "alone in the cluster, to all others")
+        record.recipients = [
+            .init(name: "n1", node: NodeID(1), state: .sent), .init(name: "n9", node: nil, state: .unknown),
+        ]
+        #expect(answer().status == 202)
+        #expect(answer().text.contains(#""deliveries":{"n1":"sent","n9":"unknown"}"#))
     }
 }

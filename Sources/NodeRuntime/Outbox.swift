@@ -1,0 +1,74 @@
+// What this node sent to inboxes over links, and what became of it.
+import API
+import Primitives
+
+/// The newest messages that clients had this node send, with what is known of each recipient.
+///
+/// An object of the node loop's, and of nobody else.
+final class Outbox {
+    /// So many are remembered.
+    static let most = 10_000
+
+    /// A part of a message on its way.
+    private struct Way: Hashable {
+        var peer: NodeID
+        var number: UInt64
+    }
+
+    private var records: [RequestID: MessageRecord] = [:]
+    /// The oldest first; those that are gone are passed over.
+    private var order = FIFO<RequestID>()
+    private var ways: [Way: (id: RequestID, place: Int)] = [:]
+    /// Parts that are not acknowledged yet, by recipient; the numbers of stubborn messages stay.
+    private var open: [RequestID: [Int: [UInt64]]] = [:]
+    private(set) var counters: [MessageDelivery: [MessageRecord.State: UInt64]] = [:]
+
+    func record(_ id: RequestID) -> MessageRecord? { records[id] }
+
+    /// Remembers a message whose recipients stand as it says; the oldest gives way.
+    func add(_ record: MessageRecord) {
+        records[record.id] = record
+        order.append(record.id)
+        while records.count > Self.most, let oldest = order.next() {
+            records[oldest] = nil
+            open[oldest] = nil
+        }
+        for recipient in record.recipients { count(record.delivery, recipient.state) }
+    }
+
+    /// The message goes to this recipient in parts with these numbers.
+    func expect(_ numbers: [UInt64], of id: RequestID, to peer: NodeID, place: Int) {
+        for number in numbers { ways[Way(peer: peer, number: number)] = (id, place) }
+        open[id, default: [:]][place] = numbers
+    }
+
+    /// A part came to its end.
+    func end(_ number: UInt64, _ outcome: LinkLayer.Outcome, to peer: NodeID) {
+        guard let (id, place) = ways.removeValue(forKey: Way(peer: peer, number: number)) else { return }
+        switch outcome {
+        case .acknowledged:
+            open[id]?[place]?.removeAll { $0 == number }
+            if open[id]?[place]?.isEmpty == true { move(id, place, to: .delivered) }
+        case .expired: move(id, place, to: .expired)
+        case .lost: move(id, place, to: .lost)
+        }
+    }
+
+    /// The recipient at a peer took the message. Answers the numbers that need not be sent any more.
+    func take(_ id: RequestID, by peer: NodeID) -> [UInt64] {
+        guard let record = records[id], let place = record.recipients.firstIndex(where: { $0.node == peer })
+        else { return [] }
+        move(id, place, to: .acked)
+        return record.delivery == .stubborn ? open[id]?[place] ?? [] : []
+    }
+
+    private func move(_ id: RequestID, _ place: Int, to state: MessageRecord.State) {
+        guard let record = records[id], state.follows(record.recipients[place].state) else { return }
+        records[id]?.recipients[place].state = state
+        count(record.delivery, state)
+    }
+
+    private func count(_ delivery: MessageDelivery, _ state: MessageRecord.State) {
+        counters[delivery, default: [:]][state, default: 0] += 1
+    }
+}
