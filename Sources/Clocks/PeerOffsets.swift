@@ -129,7 +129,7 @@ public struct ClockAgreement: Sendable, Equatable {
     /// `offsets` are those of the peers that are known. Nil if no majority is known, or agrees within ten
     /// seconds.
     public init?(of offsets: [OffsetInterval], clocks: Int) {
-        let majority = clocks / 2 + 1
+        let majority = isPlanted(.oneClockIsAMajority) ? 1 : clocks / 2 + 1
         guard offsets.count + 1 >= majority else { return nil }
         var margin: Int64 = 0
         while margin < 16_000_000 {

@@ -62,7 +62,7 @@ extension Events {
             counters.stale += 1
             return
         }
-        guard !hasSeen(part.id), part.age < part.ttl else {
+        guard !hasSeen(part.id) || isPlanted(.eventsComeTwice), part.age < part.ttl else {
             counters.duplicates += 1
             return
         }
@@ -126,7 +126,7 @@ extension Events {
             let event = kept[place].event
             let stream = event.id.stream
             guard stream >= digest.first, stream <= digest.last, event.expires > now,
-                theirs[stream]?.contains(event.id.counter) != true
+                theirs[stream]?.contains(event.id.counter) != true, !isPlanted(.comparisonsRepairNothing)
             else { continue }
             room -= EventPart.count(of: event.body.count)
             guard room >= 0 else { break }

@@ -98,7 +98,9 @@ extension Membership {
 
     /// Something was said of this node itself. If it is wrong, a greater incarnation says so.
     private mutating func object(to claim: Claim, at now: Instant, into effects: inout [Effect]) {
-        guard claim.overrides(isLeaving ? .left : .alive, incarnation) else { return }
+        guard claim.overrides(isLeaving ? .left : .alive, incarnation), !isPlanted(.nobodyObjects) else {
+            return
+        }
         // The number of an earlier process may be the greater one if the clock was set back.
         incarnation = Incarnation(
             process: claim.incarnation.process, refutation: claim.incarnation.refutation + 1)

@@ -4,7 +4,9 @@ internal import Primitives
 extension Membership {
     /// Turns the present probe and, when its period is over, begins the next one.
     mutating func turnProbe(at now: Instant, into effects: inout [Effect]) {
-        if let probe, !probe.hasAskedHelpers, !probe.isAnswered, probe.timeout <= now, now < nextPeriod {
+        if let probe, !probe.hasAskedHelpers, !probe.isAnswered, probe.timeout <= now, now < nextPeriod,
+            !isPlanted(.noHelpers)
+        {
             askHelpers(at: now, into: &effects)
         }
         guard nextPeriod <= now else { return }

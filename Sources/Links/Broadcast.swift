@@ -162,6 +162,7 @@ public struct Broadcast: Sendable {
     ) {
         tally.relayed += 1
         let bytes = Array(payload)
+        if isPlanted(.nobodyRelays) { return }
         for peer in peers where !except.contains(peer) { effects.append(.send(to: peer, bytes: bytes)) }
     }
 
@@ -180,7 +181,7 @@ public struct Broadcast: Sendable {
     private mutating func settle(_ id: BroadcastID, into effects: inout [Effect]) {
         guard let entry = pending[id] else { return }
         let everyone = peers.count + 1
-        if !entry.isDelivered, entry.holders.count * 2 > everyone {
+        if !entry.isDelivered, entry.holders.count * 2 > everyone || isPlanted(.uniformDoesNotWait) {
             pending[id]?.isDelivered = true
             settled.append(id)
             tally.delivered += 1

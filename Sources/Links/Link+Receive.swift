@@ -20,7 +20,7 @@ extension Link {
             counters.malformed += 1
             return
         }
-        if let peer, header.source < peer {
+        if let peer, header.source < peer, !isPlanted(.linkHeedsTheDead) {
             counters.stale += 1
             return
         }
@@ -63,7 +63,7 @@ extension Link {
         let isRestart = peer != nil
         peer = process
         effects.append(.connected(isRestart ? .restarted : .answered, incarnation: process))
-        guard isRestart else { return }
+        guard isRestart, !isPlanted(.restartKeepsNumbers) else { return }
         counters.restarts += 1
         counters.abandoned += UInt64(reception.heldCount)
         for number in base..<next {
@@ -95,7 +95,8 @@ extension Link {
         }
         peerNext = max(peerNext, header.next)
         if peerNext >= base { (floorAt, floorAttempts) = (.never, 0) }
-        if header.next > base { for place in base..<header.next { number(place, &self) } }
+        let end = isPlanted(.linkBelievesTooMuch) ? next : header.next
+        if end > base { for place in base..<end { number(place, &self) } }
         for (place, byte) in header.bitmap.enumerated() where byte != 0 {
             for bit in 0..<8 where byte >> UInt8(bit) & 1 == 1 {
                 let candidate = header.next + UInt64(place * 8 + bit)
@@ -113,7 +114,7 @@ extension Link {
     /// Takes a message of the perfect rung or above, unless it came before.
     private mutating func take(_ frame: LinkFrame, into effects: inout [Effect]) {
         let (number, message) = (frame.number, frame.message)
-        if reception.has(number) {
+        if reception.has(number), !isPlanted(.linkDeliversTwice) {
             counters[message.rung].duplicates += 1
             acknowledgeAt = Instant(nanoseconds: .min)
             return
@@ -127,7 +128,7 @@ extension Link {
         }
         if reception.isBelowHighest(number) { counters[message.rung].reordered += 1 }
         reception.note(number)
-        if message.rung == .perfect || isInOrder {
+        if message.rung == .perfect || isInOrder || isPlanted(.fifoDoesNotWait) {
             deliver(message, into: &effects)
         } else {
             reception.hold(message, as: number)

@@ -157,7 +157,7 @@ extension Link {
         for number in base..<next {
             guard var slot = slots[place(of: number)], !slot.isLost else { continue }
             let isOvertaken = slot.sent + reordering < latestAcknowledged
-            if slot.due <= now || isOvertaken {
+            if slot.due <= now || isOvertaken, !isPlanted(.linkNeverRepeats) {
                 if budget > 0 {
                     budget -= slot.message.bytes.count
                     congestion.lose(sent: slot.sent, at: now)

@@ -59,8 +59,16 @@ final class Outbox {
         guard let record = records[id], let place = record.recipients.firstIndex(where: { $0.node == peer })
         else { return [] }
         move(id, place, to: .acked)
-        return record.delivery == .stubborn ? open[id]?[place] ?? [] : []
+        guard record.delivery == .stubborn, let numbers = open[id]?.removeValue(forKey: place) else {
+            return []
+        }
+        // Nobody tells the end of what is stopped.
+        for number in numbers { ways[Way(peer: peer, number: number)] = nil }
+        return numbers
     }
+
+    /// Parts that are on their way.
+    var wayCount: Int { ways.count }
 
     private func move(_ id: RequestID, _ place: Int, to state: MessageRecord.State) {
         guard let record = records[id], state.follows(record.recipients[place].state) else { return }

@@ -35,6 +35,8 @@ struct Spoken {
         do throws(ByteReaderError) {
             let id = RequestID(high: try reader.fixed(), low: try reader.fixed())
             let hybrid = try HybridTime(from: &reader)
+            // It is shown to people, and other years than 1970 to 9999 can't be.
+            guard 0..<253_402_300_800_000 ~= hybrid.wall.milliseconds else { return nil }
             let lamport = try reader.varint()
             let (sender, recipient, channel) = (try reader.string(), try reader.string(), try reader.string())
             let (trace, state) = (try reader.string(), try reader.string())

@@ -60,6 +60,8 @@ import Testing
     @Test func `a stubborn message that was taken need not be sent any more`() {
         send(1, .stubborn, parts: [5])
         #expect(outbox.take(id(1), by: peers[0]) == [5])
+        #expect(outbox.take(id(1), by: peers[0]) == [])
+        #expect(outbox.wayCount == 1)
         outbox.end(5, .expired, to: peers[1])
         #expect(states(1) == [.acked, .expired])
         #expect(outbox.counters[.stubborn] == [.sent: 2, .acked: 1, .expired: 1])
@@ -87,5 +89,10 @@ import Testing
         let note = Note(sender: "a", recipient: "n2", channel: "c", id: id(7), body: [1, 2, 3])
         let whole = Spoken(note, Stamp(lamport: 1, hybrid: nil)).encoded()
         for count in 0..<(whole.count - 3) { #expect(Spoken(Array(whole.prefix(count))) == nil) }
+        // A time that no calendar has.
+        for milliseconds in [-1, 253_402_300_800_000, Int64.max] {
+            let time = HybridTime(WallTime(milliseconds: milliseconds))
+            #expect(Spoken(Spoken(note, Stamp(hybrid: time)).encoded()) == nil)
+        }
     }
 }
