@@ -187,6 +187,9 @@ public struct RowKey: Hashable, Sendable {
         return kind
     }
 
+    /// Whether it is that of a task.
+    public var isTask: Bool { kind == .task }
+
     /// The number in the last eight bytes.
     var lastNumber: UInt64 { bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) } }
 }

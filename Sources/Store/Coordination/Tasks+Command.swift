@@ -213,6 +213,11 @@ extension Keyspace {
         return (tasks, last)
     }
 
+    /// Whether a claim would hand out a task now.
+    public func hasTask(for worker: String, kinds: [String]) -> Bool {
+        coordination.hasTask(for: worker, kinds: kinds)
+    }
+
     /// The worker with this name, nil if it has not made itself known.
     public func worker(_ name: String) -> Worker? { coordination.worker(name) }
 

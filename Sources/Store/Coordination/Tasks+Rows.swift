@@ -219,6 +219,12 @@ extension Coordination {
         return claimed
     }
 
+    func hasTask(for name: String, kinds: [String]) -> Bool {
+        let worker = worker(name)
+        if let worker, claimCount(of: name) >= worker.capacity { return false }
+        return lanes(of: kinds, for: worker).contains { first(.readyTasks($0)) != nil }
+    }
+
     /// The lanes of these kinds, or of all, whose labels a worker has.
     private func lanes(of kinds: [String], for worker: Worker?) -> [UInt64] {
         let labels = Set(worker?.labels ?? [])
