@@ -222,6 +222,23 @@ enum Help {
             """
         ),
         (
+            "tasks",
+            """
+            curl $P/tasks --json '{"kind":"thumb","payload":{"f":"a.png"}}'       also priority, delay_ms, run_at,
+                                      max_attempts, timeout_ms, labels, dedupe, and after: ["t-7"] to come after it
+            curl -X POST "$P/tasks/claim?worker=$HOSTNAME&kinds=thumb&wait=30s"   one; max=10: several; 204: none
+            curl -X POST "$P/tasks/t-7/heartbeat?token=9"                         within timeout_ms (30s); progress too
+            curl -X POST "$P/tasks/t-7/complete?token=9" -d result                fail: later again; release: at once
+            curl "$P/tasks/t-7?wait=60s" ; curl "$P/tasks?state=failed"           answered when it is finished
+            curl -X PUT "$P/workers/w1?ttl=30s&capacity=4&labels=gpu"             its tasks go back when its lease ends
+
+            A claim has a token; with any other than that of the present claim everything is 409 not_holder, so a task
+            is completed once. What fails is tried again after 1s, 2s, 4s ... up to 5m, max_attempts (3) times, and is
+            kept as failed then. Finished tasks are kept for an hour, the newest 100,000 of them, 128 MiB.
+
+            """
+        ),
+        (
             "locks",
             """
             curl -X POST "$P/locks/deploy/acquire?owner=me&ttl=30s&wait=1m"    mode=read: together with other readers

@@ -184,6 +184,14 @@ public struct NativeAPI: Sendable {
         case .leaveBarrier: return try planLeave(asked)
         case .resetBarrier: return try planResetBarrier(asked)
         case .deleteBarrier: return try planDeleteBarrier(asked)
+        case .listTasks, .getTask, .listWorkers: return try planTasks(route, asked)
+        case .addTask: return try planAddTask(asked)
+        case .claimTasks: return try planClaimTasks(asked)
+        case .cancelTask: return try planCancelTask(asked)
+        case .heartbeatTask, .progressTask, .completeTask, .failTask, .releaseTask:
+            return try planTaskReport(route, asked)
+        case .registerWorker: return try planRegisterWorker(asked)
+        case .removeWorker: return try planRemoveWorker(asked)
         case .listLocks, .getLock, .breakLock, .acquireLock, .renewLock, .releaseLock, .checkLock,
             .watchLock, .listElections, .getElection, .campaign, .proclaim, .renewLeadership, .resign,
             .watchElection, .listSemaphores, .getSemaphore, .putSemaphore, .deleteSemaphore,

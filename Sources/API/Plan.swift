@@ -104,6 +104,7 @@ public struct WritePlan: Sendable {
         case barrier(String)
         case claim(ClaimName)
         case announcement
+        case task(TaskForm)
     }
 
     /// How the client said its condition.
@@ -245,12 +246,14 @@ public struct ReadPlan: Sendable {
         case queues(QueueQuery)
         /// Barriers.
         case barriers(BarrierQuery)
+        /// Tasks, or workers.
+        case tasks(TaskQuery)
 
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
             case .leases, .claims: true
-            case .key, .history, .range, .transaction, .request, .queues, .barriers, .watch,
+            case .key, .history, .range, .transaction, .request, .queues, .barriers, .tasks, .watch,
                 .claimWatch, .difference, .compaction:
                 false
             }

@@ -21,13 +21,33 @@ public struct RepeatPlan: Sendable, Equatable {
     public let row: RowKey
     /// For how long, in all.
     public let wait: Instant.Span
+    /// What comes of it when the time is over.
+    public let nothing: Outcome
 }
 
 extension WritePlan {
     /// Whether the write is to be tried again while it gives nothing, and when; nil: it is tried once.
     public var repeats: RepeatPlan? {
-        guard case .queue(let form) = self.form, let wait = form.wait, wait > .zero else { return nil }
-        return RepeatPlan(row: RowKey(.queue, form.name), wait: wait)
+        switch form {
+        case .queue(let form):
+            guard let wait = form.wait, wait > .zero else { return nil }
+            return RepeatPlan(
+                row: RowKey(.queue, form.name), wait: wait, nothing: .coordinated(.queue(.received([]))))
+        case .task(let form):
+            guard let claim = form.claim, let wait = claim.wait, wait > .zero else { return nil }
+            // Who asks for several kinds is told of all.
+            let row =
+                claim.kinds.count == 1 ? RowKey(.taskLane, claim.kinds[0]) : RowKey(.taskLane)
+            return RepeatPlan(row: row, wait: wait, nothing: .coordinated(.task(.claimed([]))))
+        default: return nil
+        }
+    }
+
+    /// Whether it makes sense to try again, as far as this node knows: tasks that are ready may be of other
+    /// kinds, or need other labels.
+    public func mayFind(in keyspace: borrowing Keyspace) -> Bool {
+        guard case .task(let form) = form, let claim = form.claim else { return true }
+        return keyspace.hasTask(for: claim.worker, kinds: claim.kinds)
     }
 }
 

@@ -77,6 +77,17 @@ extension ProblemCode {
             remedy: "List the queues with /queues, or make it: curl -X PUT $P/queues/mail",
             example: "curl -X POST $P/queues/absent/receive"),
         entry(
+            .taskNotFound, "task_not_found", 404, "Task not found",
+            cause: "No task has that id: there never was one, or it was finished over an hour ago, or many "
+                + "others were since, and it was forgotten.",
+            remedy: "List the tasks that are known with /tasks.",
+            example: "curl $P/tasks/t-999999999"),
+        entry(
+            .workerNotFound, "worker_not_found", 404, "Worker not found",
+            cause: "No worker has made itself known by that name, or its lease has ended.",
+            remedy: "Register it: curl -X PUT '$P/workers/w1?ttl=30s'",
+            example: "curl -X DELETE $P/workers/nobody"),
+        entry(
             .barrierNotFound, "barrier_not_found", 404, "Barrier not found",
             cause: "No barrier has that name: there never was one, it was deleted, or its ttl ran out.",
             remedy: "Make it with PUT, or say parties= when arriving.",
@@ -178,6 +189,11 @@ extension ProblemCode {
             remedy: "Receive them all, or delete them: curl -X DELETE $P/queues/mail/messages",
             example: "curl $P/queues/mail -d 1; "
                 + "curl -X PUT $P/queues/mail --json '{\"order\":\"priority\"}'"),
+        entry(
+            .taskFinished, "task_finished", 409, "Task finished",
+            cause: "What is done, given up or called off stays so, and can't be called off.",
+            remedy: "Look what became of it with /tasks/{id}.",
+            example: "curl -X DELETE $P/tasks/t-12"),
         entry(
             .barrierBroken, "barrier_broken", 409, "Barrier broken",
             cause: "Not all parties of this generation will arrive: the lease of one ended, or the barrier "

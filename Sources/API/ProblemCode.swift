@@ -29,6 +29,10 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case requestNotFound
     /// There is no such queue.
     case queueNotFound
+    /// There is no such task.
+    case taskNotFound
+    /// There is no such worker.
+    case workerNotFound
     /// There is no such barrier.
     case barrierNotFound
     /// Nobody holds a lock, nor waits for it.
@@ -67,6 +71,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case receiptExpired
     /// What was asked for needs a queue without messages.
     case queueNotEmpty
+    /// The task was finished before.
+    case taskFinished
     /// Not all parties of a barrier will arrive.
     case barrierBroken
     /// The barrier is at another generation.

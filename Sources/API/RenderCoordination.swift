@@ -12,6 +12,7 @@ extension NativeAPI {
             Problem(.alreadyExists, "there is a lease '\(id)' already").with("lease", .text(id))
         case .queue(let refusal): problem(refusal)
         case .barrier(let refusal): problem(refusal)
+        case .task(let refusal): problem(refusal)
         case .historyBounds(let minimum, let maximum):
             Problem(.invalid, "min_revisions would be \(minimum), more than max_revisions, \(maximum)").with(
                 "errors", .errors([.init(field: "min_revisions", message: "is more than max_revisions")]))

@@ -46,6 +46,9 @@ extension NativeAPI {
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .barriers(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
+        case .tasks(let query):
+            return render(
+                query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)
         case .claims(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .leases(let query):

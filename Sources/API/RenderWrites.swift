@@ -10,6 +10,10 @@ extension NativeAPI {
     public func render(
         write plan: WritePlan, outcome: Store.Outcome, context: AnswerContext
     ) -> HTTP.Response {
+        // One more pair below, and the compiler does not see any more that there are all.
+        if case .coordinated(.task(let outcome)) = outcome, case .task(let form) = plan.form {
+            return render(outcome, of: form, plan: plan, context: context)
+        }
         switch (outcome, plan.form) {
         case (.put(let put), .put(let key)): return render(put, key: key, plan: plan, context: context)
         case (.deleted(let count, let revision, let previous), _):

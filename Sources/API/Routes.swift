@@ -14,6 +14,8 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listQueues, putQueue, enqueue, getQueue, deleteQueue, receiveMessages, acknowledgeMessage
     case returnMessage, extendMessage, peekQueue, purgeQueue
     case listBarriers, putBarrier, getBarrier, deleteBarrier, arriveAtBarrier, leaveBarrier, resetBarrier
+    case listTasks, addTask, claimTasks, getTask, cancelTask, heartbeatTask, progressTask, completeTask
+    case failTask, releaseTask, listWorkers, registerWorker, removeWorker
     case listLocks, getLock, breakLock, acquireLock, renewLock, releaseLock, checkLock, watchLock
     case listElections, getElection, campaign, proclaim, renewLeadership, resign, watchElection
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
@@ -58,7 +60,7 @@ extension RouteEntry {
 
     /// The whole table, in the order of ``RouteID``.
     public static let all: [RouteEntry] =
-        keyValue + watching + leases + queues + barriers + claims + nodes + probes + meta
+        keyValue + watching + leases + queues + barriers + tasks + claims + nodes + probes + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -132,6 +134,23 @@ extension RouteEntry {
             [.member, .wait, .lease, .generation, .parties] + Parameter.routing),
         route(.leaveBarrier, .post, "/barriers/{barrier}/leave", [.member, .wait] + Parameter.routing),
         route(.resetBarrier, .post, "/barriers/{barrier}/reset", Parameter.routing),
+    ]
+
+    private static let tasks: [RouteEntry] = [
+        route(.listTasks, .get, "/tasks", Parameter.freshness + [.state, .kind, .limit, .cursor]),
+        route(.addTask, .post, "/tasks", Parameter.fenced),
+        route(.claimTasks, .post, "/tasks/claim", [.worker, .kinds, .max, .wait] + Parameter.fenced),
+        route(.getTask, .get, "/tasks/{task}", Parameter.freshness + [.wait]),
+        route(.cancelTask, .delete, "/tasks/{task}", Parameter.fenced),
+        route(.heartbeatTask, .post, "/tasks/{task}/heartbeat", [.token] + Parameter.fenced),
+        route(.progressTask, .post, "/tasks/{task}/progress", [.token] + Parameter.fenced),
+        route(.completeTask, .post, "/tasks/{task}/complete", [.token] + Parameter.fenced),
+        route(.failTask, .post, "/tasks/{task}/fail", [.token, .final] + Parameter.fenced),
+        route(.releaseTask, .post, "/tasks/{task}/release", [.token] + Parameter.fenced),
+        route(.listWorkers, .get, "/workers", Parameter.freshness + [.limit, .cursor]),
+        route(
+            .registerWorker, .put, "/workers/{worker}", [.ttl, .capacity, .labels] + Parameter.fenced),
+        route(.removeWorker, .delete, "/workers/{worker}", Parameter.fenced),
     ]
 
     private static let watching: [RouteEntry] = [

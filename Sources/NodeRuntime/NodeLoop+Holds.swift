@@ -83,6 +83,7 @@ extension NodeLoop {
     mutating func lookAgain(at row: RowKey) {
         if !claimWatches.isEmpty { claimWatches.note(row) }
         tryAgain(at: row)
+        if row.isTask { waiters.isStirred = true }
         guard !holds.isEmpty else { return }
         for connection in holds.connections(holding: row) {
             if let hold = holds[connection] { checkHold(of: connection, hold) }

@@ -35,7 +35,10 @@ extension NodeLoop {
 
     /// Lets the one that has waited longest for a row try again.
     mutating func tryAgain(at row: RowKey) {
-        guard !repeats.isEmpty, let (connection, plan) = repeats.takeOldest(at: row) else { return }
+        guard !repeats.isEmpty else { return }
+        let keyspace = node.replica.keyspace
+        let oldest = repeats.takeOldest(at: row) { $0.mayFind(in: keyspace) }
+        guard let (connection, plan) = oldest else { return }
         submit(
             plan.operation(at: node.replica.keyspace.revision),
             token: requests.insert(.write(connection, plan)), id: requestIDs.next(at: wall),
@@ -47,7 +50,7 @@ extension NodeLoop {
     mutating func endRepeats(all: Bool = false) {
         for (connection, plan) in repeats.takeExpired(at: now, all: all) {
             server.watch(connection, false)
-            let outcome = Outcome.coordinated(.queue(.received([])))
+            guard let outcome = plan.repeats?.nothing else { continue }
             answer(connection, api.render(write: plan, outcome: outcome, context: context()))
         }
         for row in repeats.takePostponed(at: now) { tryAgain(at: row) }

@@ -67,6 +67,10 @@ extension TransitionTrail.Step {
             self.init(.claims[claim.kind] ?? .claim(claim.kind), of: claim.name, from: from, to: to, cause)
             if !owner.isEmpty { details.append(("owner", .text(owner))) }
             if token > 0 { details.append(("token", .number(token))) }
+        case .task(let id, let worker, let token, let from, let to, let cause):
+            self.init(.task, of: id.description, from: from, to: to, cause)
+            if !worker.isEmpty { details.append(("worker", .text(worker))) }
+            if token > 0 { details.append(("token", .number(token))) }
         }
     }
 }

@@ -73,10 +73,14 @@ struct RepeatedRequests {
         return waiting.plan
     }
 
-    /// Takes out the one that has waited longest for a row, to be tried again.
-    mutating func takeOldest(at row: RowKey) -> (connection: ConnectionID, plan: WritePlan)? {
-        guard let connection = byRow[row]?.first?.connection,
-            let end = byConnection[connection]?.deadline, let plan = remove(connection)
+    /// Takes out the one that has waited longest for a row, of those for whom there may be something now, to
+    /// be tried again.
+    mutating func takeOldest(
+        at row: RowKey, where suits: (WritePlan) -> Bool = { _ in true }
+    ) -> (connection: ConnectionID, plan: WritePlan)? {
+        let oldest = byRow[row]?.first { byConnection[$0.connection].map { suits($0.plan) } ?? true }
+        guard let connection = oldest?.connection, let end = byConnection[connection]?.deadline,
+            let plan = remove(connection)
         else { return nil }
         trying[connection] = end
         return (connection, plan)

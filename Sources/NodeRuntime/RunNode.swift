@@ -118,7 +118,7 @@ extension NodeLoop {
         settings.allowedHosts = configuration.allowHosts
         settings.algorithms =
             [.raft, .membership, .link, .clock, .event, .broadcast, .lease]
-            + ClaimKind.allCases.map { .claim($0) }
+            + ClaimKind.allCases.map { .claim($0) } + [.task]
         api = NativeAPI(settings: settings)
         now = Clock.now()
         wall = Clock.wallTime()

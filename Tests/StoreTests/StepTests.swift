@@ -18,6 +18,8 @@ struct StepTests {
         case .lease(let id, let cause): "lease \(id) \(cause)"
         case .claim(_, let owner, let token, let from, let to, let cause):
             "\(owner) \(from)->\(to) \(cause)\(token > 0 ? " with" : "")"
+        case .task(let id, let worker, let token, let from, let to, let cause):
+            "\(id) \(from)->\(to) \(cause)\(worker.isEmpty ? "" : " \(worker)")\(token > 0 ? " with" : "")"
         }
     }
 

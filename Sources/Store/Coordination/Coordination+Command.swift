@@ -2,8 +2,8 @@ public import Primitives
 
 // The commands of coordination and their binary form, a part of that of commands:
 //
-//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 5 queues, 6 barriers, 7 announcements, 10 locks and the
-//   like), then the family's own form
+//   family (1 timers, 2 leases, 3 abandon, 4 cancel, 5 queues, 6 barriers, 7 announcements, 8 tasks, 10 locks
+//   and the like), then the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -26,6 +26,8 @@ public enum CoordinationCommand: Sendable, Equatable {
     case claim(ClaimCommand)
     /// Something is said to all nodes.
     case announce(Announcement)
+    /// What is done with tasks and workers.
+    case task(TaskCommand)
 
     private enum Family: UInt8 {
         case timers = 1
@@ -36,6 +38,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case queue = 5
         case barrier = 6
         case announce = 7
+        case task = 8
         case claim = 10
     }
 
@@ -76,6 +79,9 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .announce(let announcement):
             writer.byte(Family.announce.rawValue)
             announcement.encode(into: &writer)
+        case .task(let command):
+            writer.byte(Family.task.rawValue)
+            command.encode(into: &writer)
         }
     }
 
@@ -96,6 +102,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .queue: self = .queue(try QueueCommand(reading: &reader))
         case .barrier: self = .barrier(try BarrierCommand(reading: &reader))
         case .announce: self = .announce(try Announcement(reading: &reader))
+        case .task: self = .task(try TaskCommand(reading: &reader))
         case nil: throw .malformed
         }
     }
@@ -122,6 +129,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     /// Something was said to all nodes, in the log entry with this index: of two announcements the one with
     /// the lower index is delivered first everywhere.
     case announced(LogIndex)
+    /// What became of a task or a worker.
+    case task(TaskOutcome)
 }
 
 /// Why a command of coordination changed nothing.
@@ -138,6 +147,8 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case barrier(BarrierRefusal)
     /// A lock, an election or a semaphore is not to be had like this.
     case claim(ClaimRefusal)
+    /// What was asked of a task or a worker can't be done.
+    case task(TaskRefusal)
     /// History can't be kept to more revisions at least than at most.
     case historyBounds(minimum: UInt64, maximum: UInt64)
 }
@@ -156,6 +167,7 @@ extension Keyspace {
             case .barrier(let command): carryOut(command, id: id)
             case .history(let command): carryOut(command)
             case .announce(let announcement): announce(announcement, id: id)
+            case .task(let command): carryOut(command, id: id)
             }
         grantClaims()
         return outcome
@@ -165,6 +177,7 @@ extension Keyspace {
         guard let row = coordination.row(of: request) else { return false }
         switch row.kind {
         case .handout: return coordination.abandonReceive(row)
+        case .taskHandout: return coordination.abandonTasks(row)
         case .barrierMember: return coordination.abandonBarrier(row)
         case .claimHold, .claimWaiter: abandonClaim(row)
         default: preconditionFailure("nothing waits in \(row)")
@@ -190,6 +203,7 @@ extension Keyspace {
                 case .outcomes: coordination.endOutcomeHour()
                 case .queue(let timer): fire(timer)
                 case .barrier(let timer): coordination.fire(timer)
+                case .task(let timer): fire(timer)
                 }
             }
             _ = endLeases(expired, haveExpired: true)

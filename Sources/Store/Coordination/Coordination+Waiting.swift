@@ -12,7 +12,8 @@ extension CoordinationOutcome {
     var isCreation: Bool {
         switch self {
         case .queue(.configured(_, isNew: true)), .queue(.enqueued(_, isNew: true, _)),
-            .barrier(.configured(_, isNew: true)):
+            .barrier(.configured(_, isNew: true)), .task(.added(_, _, isNew: true)),
+            .task(.registered(_, isNew: true)):
             true
         default: false
         }
@@ -28,8 +29,14 @@ extension Outcome {
     /// Whether the request may be tried again under its idempotency key, since it has come to nothing yet.
     var isProvisional: Bool { isEmptyReceive || isMissingQueue }
 
-    /// Whether a receiver found nothing.
-    public var isEmptyReceive: Bool { self == .coordinated(.queue(.received([]))) }
+    /// Whether a receiver of messages, or a worker that asked for tasks, found nothing.
+    public var isEmptyReceive: Bool {
+        switch self {
+        case .coordinated(.queue(.received(let messages))): messages.isEmpty
+        case .coordinated(.task(.claimed(let tasks))): tasks.isEmpty
+        default: false
+        }
+    }
 
     /// Whether there was no such queue. There may be one later.
     public var isMissingQueue: Bool {

@@ -113,6 +113,29 @@ public enum RowKind: UInt8, Sendable {
     case barrier = 30
     /// A party of a barrier, by the barrier's name, the generation and its own name.
     case barrierMember = 31
+
+    /// A task, by its number.
+    case task = 60
+    /// What it says, or what is said of it, by its number and which.
+    case taskPart = 61
+    /// The tasks of a kind that ask for the same labels, by the kind and the labels.
+    case taskLane = 62
+    /// The place of a task that is ready: the lane's number, its rank, when it was due, its number.
+    case readyTask = 63
+    /// A task that comes after another one, by the number of the other one and its own.
+    case taskDependent = 64
+    /// The task with a dedupe id, by the id.
+    case taskDedupe = 65
+    /// A task that is claimed, by the request that claimed it and its number.
+    case taskHandout = 66
+    /// A finished task, in the order in which they were finished.
+    case finishedTask = 67
+    /// How many tasks there are; one row.
+    case taskCounts = 68
+    /// A worker, by its name.
+    case worker = 69
+    /// A task that a worker has, by the worker's name and the task's number.
+    case workerClaim = 70
 }
 
 /// The key of a row: its kind, then names, each ended by a zero byte, and numbers, which sort as such.
@@ -163,6 +186,9 @@ public struct RowKey: Hashable, Sendable {
         guard let kind = bytes.first.flatMap(RowKind.init) else { preconditionFailure("no row: \(self)") }
         return kind
     }
+
+    /// Whether it is that of a task.
+    public var isTask: Bool { kind == .task }
 
     /// The number in the last eight bytes.
     var lastNumber: UInt64 { bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) } }

@@ -196,7 +196,8 @@ extension Keyspace {
             }
             for hold in holds(ofLease: id) {
                 coordination.remove(RowKey(.leasedHold, id, hold.bytes))
-                coordination.endHold(hold, delay: haveExpired ? lease.terms.lockDelay : 0)
+                coordination.endHold(
+                    hold, delay: haveExpired ? lease.terms.lockDelay : 0, at: lastTime)
                 holdCount += 1
             }
         }
@@ -240,10 +241,11 @@ extension Coordination {
     mutating func letGo(_ row: RowKey, of id: String) { remove(RowKey(.leasedHold, id, row.bytes)) }
 
     /// A thing ends since the lease has ended under which it was held; its row is still there.
-    mutating func endHold(_ row: RowKey, delay: Int64) {
+    mutating func endHold(_ row: RowKey, delay: Int64, at time: WallTime) {
         switch row.kind {
         case .barrierMember: endBarrierHold(row)
         case .claimHold, .claimWaiter: endClaim(row, delay: delay)
+        case .worker: endWorker(row, at: time)
         default: preconditionFailure("no hold: \(row)")
         }
     }

@@ -118,6 +118,8 @@ public enum CoordinationStep: Sendable, Equatable {
     case lease(String, LeaseCause)
     /// Somebody gets a thing, waits for it, or lets go of it; the token is 0 for who has none.
     case claim(ClaimName, owner: String, token: UInt64, from: ClaimantState, to: ClaimantState, ClaimCause)
+    /// A task becomes another one's business; no worker and the token 0 if nobody had it or gets it.
+    case task(TaskID, worker: String, token: UInt64, from: TaskState, to: TaskState, TaskCause)
 }
 
 extension ClaimKind {

@@ -20,6 +20,8 @@ enum TimerTarget: Equatable, Sendable {
     case queue(QueueTimer)
     /// Something about a barrier is due.
     case barrier(BarrierTimer)
+    /// Something about tasks is due.
+    case task(TaskTimer)
 }
 
 /// A running timer.
@@ -45,6 +47,7 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case 40: target = .outcomes
         case 20...29: target = .queue(try QueueTimer(code, reading: &reader))
         case 30...39: target = .barrier(try BarrierTimer(code, reading: &reader))
+        case 60...69: target = .task(try TaskTimer(code, reading: &reader))
         default: throw .malformed
         }
         duration = try reader.signed()
@@ -65,6 +68,7 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case .outcomes: writer.byte(40)
         case .queue(let timer): timer.encode(into: &writer)
         case .barrier(let timer): timer.encode(into: &writer)
+        case .task(let timer): timer.encode(into: &writer)
         }
         writer.signed(duration)
         writer.signed(remaining)

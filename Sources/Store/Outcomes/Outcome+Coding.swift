@@ -319,6 +319,9 @@ extension CoordinationOutcome {
         case .announced(let index):
             writer.byte(7)
             writer.counter(index)
+        case .task(let outcome):
+            writer.byte(8)
+            outcome.encode(into: &writer)
         case .historyBounds(let bounds):
             writer.byte(50)
             bounds.encode(into: &writer)
@@ -335,6 +338,7 @@ extension CoordinationOutcome {
         case 16: self = .barrier(try BarrierOutcome(reading: &reader))
         case 10: self = .claim(try ClaimOutcome(reading: &reader))
         case 7: self = .announced(try reader.counter())
+        case 8: self = .task(try TaskOutcome(reading: &reader))
         case 50: self = .historyBounds(try HistoryBounds(reading: &reader))
         default: throw .malformed
         }
@@ -394,6 +398,9 @@ extension CoordinationRefusal {
         case .claim(let refusal):
             writer.byte(10)
             refusal.encode(into: &writer)
+        case .task(let refusal):
+            writer.byte(8)
+            refusal.encode(into: &writer)
         case .historyBounds(let minimum, let maximum):
             writer.byte(50)
             writer.varint(minimum)
@@ -409,6 +416,7 @@ extension CoordinationRefusal {
         case 15: self = .queue(try QueueRefusal(reading: &reader))
         case 16: self = .barrier(try BarrierRefusal(reading: &reader))
         case 10: self = .claim(try ClaimRefusal(reading: &reader))
+        case 8: self = .task(try TaskRefusal(reading: &reader))
         case 50: self = .historyBounds(minimum: try reader.varint(), maximum: try reader.varint())
         default: throw .malformed
         }

@@ -207,6 +207,7 @@ extension CoordinationRefusal {
         case .full: .full
         case .queue(let refusal): refusal.verdict
         case .barrier(let refusal): refusal.verdict
+        case .task(let refusal): refusal.verdict
         case .claim(let refusal):
             switch refusal {
             case .held, .notHolder, .leaseEnded: .conflict
