@@ -1,5 +1,5 @@
-// Bugs in what nodes tell each other by datagrams, which a test build brings back on demand: the tests of links,
-// gossip and clocks must fail with each of them. `Tests/EndToEnd/planted-datagrams.sh` tries that.
+// Bugs in what nodes tell each other by datagrams, which a test build brings back on demand: the tests of
+// links, gossip and clocks must fail with each of them. `Tests/EndToEnd/planted-datagrams.sh` tries that.
 #if PARLEY_PLANTED
     internal import Glibc
 #endif

@@ -56,7 +56,7 @@ said() { [ "$(get "$(url "$1")/inbox/n$1?channel=said" | jq -r '.items[].body' |
 for i in $NODES; do check "broadcast: n$i has all three" within 10 said "$i"; done
 refused 2 'abstraction' broadcast hello
 refused 2 'magic' broadcast --abstraction magic hello
-same "spec: all algorithms" "raft membership link clock event broadcast lease lock election semaphore" "$("$PARLEY_BIN" spec | sed -n 's/^\([a-z]*\): .*/\1/p' | xargs)"
+same "spec: all algorithms" "raft membership link clock event broadcast lease lock election semaphore task" "$("$PARLEY_BIN" spec | sed -n 's/^\([a-z]*\): .*/\1/p' | xargs)"
 same "spec: one" raft "$("$PARLEY_BIN" spec raft --json | jq -r .name)"
 refused 3 'did you mean raft' spec raf
 elected() { "$PARLEY_BIN" transitions --algorithm raft --endpoints "$(url "$1")" | grep -q "raft n$1: candidate -> leader, election won"; }

@@ -6,8 +6,8 @@ wait_ready
 
 # What they are.
 get "$(url 1)/spec" >"$WORK/spec"
-same "the algorithms" "raft membership link clock event broadcast lease lock election semaphore" "$(jq -r '.items[].name' "$WORK/spec" | xargs)"
-same "each begins somewhere" 10 "$(jq '[.items[] | select([.states[] | select(.initial)] | length == 1)] | length' "$WORK/spec")"
+same "the algorithms" "raft membership link clock event broadcast lease lock election semaphore task" "$(jq -r '.items[].name' "$WORK/spec" | xargs)"
+same "each begins somewhere" 11 "$(jq '[.items[] | select([.states[] | select(.initial)] | length == 1)] | length' "$WORK/spec")"
 same "one alone" leader "$(get "$(url 2)/spec/raft" | jq -r '.transitions[] | select(.cause == "election_won").to')"
 same "one that is none" 404 "$(status "$(url 1)/spec/paxos")"
 
