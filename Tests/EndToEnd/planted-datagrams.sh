@@ -10,7 +10,13 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/parley-planted.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 swift build --build-tests -Xswiftc -DPARLEY_PLANTED --scratch-path $build >"$work/build" 2>&1 || { tail -n 20 "$work/build"; exit 2; }
 # A test that does not end within so many seconds has failed, too.
-try() { PARLEY_PLANT=$1 timeout "${LIMIT:-180}" swift test --skip-build --scratch-path $build --filter '^(Links|Gossip|Clocks)Tests\.' >"$work/out" 2>&1; }
+try() {
+    local status=0
+    PARLEY_PLANT=$1 timeout "${LIMIT:-180}" swift test --skip-build --scratch-path $build --filter '^(Links|Gossip|Clocks)Tests\.' >"$work/out" 2>&1 || status=$?
+    # The tests outlive who ran them.
+    pkill -f "$PWD/$build/" || true
+    return $status
+}
 try none || { echo "the tests fail without any planted bug, too:"; grep -m 10 '✘' "$work/out"; exit 2; }
 found=0 missed=()
 for name in $(sed -n 's/^    case \([a-zA-Z]*\)$/\1/p' Sources/Primitives/PlantedDatagramBug.swift); do

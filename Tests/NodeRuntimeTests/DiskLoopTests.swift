@@ -57,7 +57,7 @@ import WAL
         let runner = try DiskRunner(try newLog(in: folder, on: disk))
         disk.set { $0.stalls = true }
         runner.post(.persist(Persist(sequence: 1, entries: [entry(1)], thenSend: [sign(1)])))
-        CurrentThread.sleep(for: .milliseconds(30))
+        disk.waitForStall()
         for sequence in 2...50 as ClosedRange<UInt64> {
             runner.post(
                 .persist(Persist(sequence: sequence, entries: [entry(sequence)], thenSend: [sign(sequence)])))

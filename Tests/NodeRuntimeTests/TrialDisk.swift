@@ -16,6 +16,8 @@ final class TrialDisk: Disk, Sendable {
         var syncs: Int32?
         /// Syncs wait.
         var stalls = false
+        /// How many syncs have waited.
+        var stalled = 0
     }
 
     private let trouble = Mutex(Trouble())
@@ -23,11 +25,19 @@ final class TrialDisk: Disk, Sendable {
 
     func set(_ change: (inout Trouble) -> Void) { trouble.withLock { change(&$0) } }
 
+    /// Waits, ten seconds at most, until a sync waits.
+    func waitForStall() {
+        for _ in 0..<10_000 where trouble.withLock({ $0.stalled }) == 0 {
+            CurrentThread.sleep(for: .milliseconds(1))
+        }
+    }
+
     private func check(_ operation: DiskError.Operation, _ path: String) throws(DiskError) {
         if let code = trouble.withLock({ $0.writes }) { throw DiskError(operation, path, code: code) }
     }
 
     private func checkSync(_ path: String) throws(DiskError) {
+        trouble.withLock { if $0.stalls { $0.stalled += 1 } }
         while trouble.withLock({ $0.stalls }) { CurrentThread.sleep(for: .milliseconds(1)) }
         if let code = trouble.withLock({ $0.syncs }) { throw DiskError(.sync, path, code: code) }
     }
