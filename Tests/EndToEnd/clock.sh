@@ -12,7 +12,8 @@ EOF
 chmod +x "$WORK/parley"
 PARLEY_BIN=$WORK/parley
 # The wrapper stays the node's parent: both are named by the folder that only this test uses.
-end_all() { pkill -9 -f -- "--data-dir $WORK/" || true; wait || true; PID=(); }
+gone() { ! pgrep -f -- "--data-dir $WORK/" >/dev/null; }
+end_all() { pkill -9 -f -- "--data-dir $WORK/" || true; wait || true; within 20 gone; PID=(); }
 for i in $NODES; do
     jump "$i" "+0"
     # Timers go by the monotonic clock, which never jumps.

@@ -34,14 +34,18 @@ end() { STATUS=0; kill "-$1" "${PID[$2]}" 2>/dev/null || true; wait "${PID[$2]}"
 end_all() { local i; for i in "${!PID[@]}"; do kill -9 "${PID[$i]}" 2>/dev/null || true; done; wait 2>/dev/null || true; PID=(); }
 
 get() { curl -fsS -m 10 "$@"; }
-status() { curl -s -m 15 -o /dev/null -w '%{http_code}' "$@"; }
-# The number of the node that leads, as the first node that answers knows it; nothing if none does.
+status() { curl -s -m 15 -o /dev/null -w '%{http_code}' "$@" || true; } # 000 if there was no answer
+# The number of the node that leads, as the first node that answers knows it: waits for one 10 s, then prints nothing.
 leader() {
-    local i name
-    for i in $NODES; do
-        [ -n "${PID[$i]:-}" ] || continue
-        name=$(curl -fs -m 2 "$(url "$i")/leader" 2>/dev/null | jq -r .name 2>/dev/null) || continue
-        [ -n "$name" ] && [ "$name" != null ] && [ -n "${PID[${name#n}]:-}" ] && { echo "${name#n}"; return; }
+    local i name until=$((SECONDS + 10))
+    while :; do
+        for i in $NODES; do
+            [ -n "${PID[$i]:-}" ] || continue
+            name=$(curl -fs -m 2 "$(url "$i")/leader" 2>/dev/null | jq -r .name 2>/dev/null) || continue
+            [ -n "$name" ] && [ "$name" != null ] && [ -n "${PID[${name#n}]:-}" ] && { echo "${name#n}"; return; }
+        done
+        [ "$SECONDS" -lt "$until" ] || return 0
+        sleep 0.1
     done
 }
 wait_ready() { # until every running node is ready
@@ -72,8 +76,11 @@ finish() {
     trap - EXIT
     end_all
     if [ "$code" != 0 ] && [ "$failed" = 0 ]; then failed=1; say "ended with $code"; fi
-    if [ "$failed" = 0 ]; then rm -rf "$WORK"; else say "logs are in $WORK"; tail -n 5 "$WORK"/n*.log 2>/dev/null || true; fi
+    if [ "$failed" = 0 ]; then within 10 rm -rf "$WORK"; else say "logs are in $WORK"; tail -n 5 "$WORK"/n*.log 2>/dev/null || true; fi
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]
 }
+# What ends a script early is told, with its line.
+set -E
+trap 'say "line $LINENO ended with $?: $BASH_COMMAND" >&2' ERR
 trap finish EXIT
