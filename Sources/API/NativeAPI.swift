@@ -21,6 +21,8 @@ public struct NativeAPI: Sendable {
         /// Host names (without port) that requests may name; empty: any. IP addresses, `localhost` and the
         /// advertised host are always allowed.
         public var allowedHosts: [String] = []
+        /// The names of the nodes, which no participant may have.
+        public var memberNames: [String] = []
         /// What the node runs, for `GET /spec`.
         public var algorithms: [AlgorithmSpecification] = []
         /// Sizes and times.
@@ -192,6 +194,9 @@ public struct NativeAPI: Sendable {
             return try planTaskReport(route, asked)
         case .registerWorker: return try planRegisterWorker(asked)
         case .removeWorker: return try planRemoveWorker(asked)
+        case .listParticipants, .getParticipant: return try planParticipants(asked)
+        case .registerParticipant: return try planRegisterParticipant(asked)
+        case .removeParticipant: return try planRemoveParticipant(asked)
         case .listLocks, .getLock, .breakLock, .acquireLock, .renewLock, .releaseLock, .checkLock,
             .watchLock, .listElections, .getElection, .campaign, .proclaim, .renewLeadership, .resign,
             .watchElection, .listSemaphores, .getSemaphore, .putSemaphore, .deleteSemaphore,
@@ -211,7 +216,8 @@ public struct NativeAPI: Sendable {
         case .listFaults, .setLinkFault, .partition, .pauseNode, .healFaults, .healFault:
             return .fault(try planFault(route, asked))
         case .state, .gossip, .detector, .clock, .clockNow, .clockSkew, .tickClock, .observeClock, .readInbox,
-            .acknowledgeInbox, .cluster, .members, .member, .leader, .raft, .raftLog,
+            .acknowledgeInbox, .readParticipantState, .writeParticipantState, .cluster, .members, .member,
+            .leader, .raft, .raftLog,
             .raftTransitions, .livez, .livezCheck, .readyz, .readyzCheck, .startupz, .startupzCheck, .health,
             .metrics:
             return .local(try planLocal(route, asked))

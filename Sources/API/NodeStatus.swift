@@ -78,6 +78,10 @@ public struct NodeStatus: Sendable {
     public var inboxDepth = 0
     /// The messages of the inbox that was asked for.
     public var inboxItems: [InboxItem] = []
+    /// Which node keeps the inbox and the state of the participant that was asked for.
+    public var whereabouts = Whereabouts.here
+    /// What the participant shows that was asked for, nil for nothing.
+    public var participantState: ParticipantState?
     /// How many messages an acknowledgement took out.
     public var acknowledgedCount = 0
     /// Changes of role, oldest first.

@@ -33,6 +33,8 @@ public enum Parameter: String, Sendable, CaseIterable {
     // Queues and barriers
     case delay, dedupe, visibility, consumer, receipt
     case parties, generations, generation, member
+    // Participants
+    case move
     // Tasks and workers
     case state, kind, kinds, worker, capacity, labels, final
     // Presentation

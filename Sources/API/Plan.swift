@@ -105,6 +105,7 @@ public struct WritePlan: Sendable {
         case claim(ClaimName)
         case announcement
         case task(TaskForm)
+        case participant
     }
 
     /// How the client said its condition.
@@ -248,13 +249,15 @@ public struct ReadPlan: Sendable {
         case barriers(BarrierQuery)
         /// Tasks, or workers.
         case tasks(TaskQuery)
+        /// Client processes with a name.
+        case participants(ParticipantQuery)
 
         /// Whether the answer tells how much time is left of something.
         public var showsTimers: Bool {
             switch self {
             case .leases, .claims: true
-            case .key, .history, .range, .transaction, .request, .queues, .barriers, .tasks, .watch,
-                .claimWatch, .difference, .compaction:
+            case .key, .history, .range, .transaction, .request, .queues, .barriers, .tasks, .participants,
+                .watch, .claimWatch, .difference, .compaction:
                 false
             }
         }
@@ -365,6 +368,10 @@ public struct LocalPlan: Sendable {
         case inbox(InboxQuery)
         /// Takes messages out of an inbox.
         case acknowledge(participant: String, id: String, andAllBefore: Bool)
+        /// What a participant shows of itself.
+        case participantState(String)
+        /// From now on a participant shows this, which is JSON.
+        case showState(String, [UInt8])
     }
 
     /// What is asked.
@@ -374,6 +381,8 @@ public struct LocalPlan: Sendable {
     public var freshness: Freshness
     /// The wording of the answer.
     public var traits: RequestTraits
+    /// The request's path and query, for the location of a redirect.
+    public var target: [UInt8]
 }
 
 /// A question about clocks.

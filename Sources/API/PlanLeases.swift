@@ -123,7 +123,12 @@ extension NativeAPI {
     }
 
     private func hold(_ command: LeaseCommand, _ asked: Asked) throws(Problem) -> WritePlan {
-        let plan = try lease(command, asked)
+        try heldIfAsked(try lease(command, asked), asked)
+    }
+
+    /// The plan of a write that gives something under a lease: with `hold` it is kept for as long as the
+    /// connection stays open.
+    func heldIfAsked(_ plan: WritePlan, _ asked: Asked) throws(Problem) -> WritePlan {
         try asked.parameters.demand(.hold, for: .onDisconnect)
         return try asked.parameters.flag(.hold) ? held(plan, asked) : plan
     }

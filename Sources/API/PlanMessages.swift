@@ -35,17 +35,20 @@ public struct MessageRecord: Sendable, Equatable {
         case acked
         /// Its time was over; whether it came is not known.
         case expired
-        /// The recipient's process ended before it had answered; whether it came is not known.
+        /// The recipient's process ended before it had answered, or its inbox did before the message was
+        /// taken out; whether it was read is not known.
         case lost
-        /// It was not sent: too much waits for this recipient.
+        /// Too much waits for this recipient: it was not sent, or not taken into the inbox.
         case refused
-        /// No node is called so.
+        /// No node and no participant is called so.
         case unknown
 
         /// Whether it may come after another one.
         public func follows(_ state: State) -> Bool {
             switch (state, self) {
-            case (.sent, .delivered), (.sent, .acked), (.sent, .expired), (.sent, .lost): true
+            case (.sent, .delivered), (.sent, .acked), (.sent, .expired), (.sent, .lost),
+                (.sent, .refused), (.delivered, .refused), (.delivered, .lost):
+                true
             case (.delivered, .acked), (.expired, .acked), (.lost, .acked): true
             default: false
             }
@@ -56,10 +59,13 @@ public struct MessageRecord: Sendable, Equatable {
     public struct Recipient: Sendable, Equatable {
         /// What it is called, as the client did.
         public var name: String
-        /// The node; nil if there is none of that name.
+        /// The node, or the participant's home; nil if there is none of that name.
         public var node: NodeID?
         /// How far the message came.
         public var state: State
+
+        /// The inbox's name: that of a node may be said as `node:n1`.
+        public var inbox: String { name.hasPrefix("node:") ? String(name.dropFirst(5)) : name }
 
         /// Makes a recipient.
         public init(name: String, node: NodeID?, state: State) {
@@ -215,11 +221,11 @@ extension NativeAPI {
     ) -> HTTP.Response {
         let isOnItsWay = record.recipients.contains { $0.state != .refused && $0.state != .unknown }
         if !isOnItsWay, let first = record.recipients.first {
-            let name = readable(first.name.utf8)
             let found =
                 first.state == .unknown
-                ? Problem(.memberNotFound, "no member is called '\(name)'")
-                : Problem(.queueFull, "the message can't be taken for '\(name)' now")
+                ? Self.noParticipant(first.name)
+                : Problem(
+                    .queueFull, "the message can't be taken for '\(readable(first.name.utf8))' now")
             return problem(found, traits: plan.traits, context: context)
         }
         var response = json(status: 202, revision: context.revision, traits: plan.traits, context: context) {

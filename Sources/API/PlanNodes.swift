@@ -11,7 +11,7 @@ extension NativeAPI {
             view: view,
             freshness: try freshness(
                 asked.parameters, unlessSaid: .stale(maxLag: nil, orLinearizable: false)),
-            traits: asked.traits)
+            traits: asked.traits, target: asked.target)
     }
 
     private func view(_ route: RouteID, _ asked: Asked) throws(Problem) -> LocalPlan.View {
@@ -46,6 +46,7 @@ extension NativeAPI {
             return .metrics(openMetrics: accept.contains("application/openmetrics-text"))
         case .readInbox: return .inbox(try inbox(asked))
         case .acknowledgeInbox: return try acknowledgement(asked)
+        case .readParticipantState, .writeParticipantState: return try stateView(route, asked)
         default:
             preconditionFailure("\(route) is not a question about this node")
         }

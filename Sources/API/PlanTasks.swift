@@ -101,7 +101,7 @@ extension NativeAPI {
             worker: name, timeToLive: try milliseconds(.ttl, parameters, from: 1) ?? 30_000,
             capacity: Int(try parameters.number(.capacity, in: 1...most) ?? most),
             labels: try names(.labels, parameters, most: Store.Limits.taskLabels))
-        return .write(try task(command, asked))
+        return .write(try heldIfAsked(try task(command, asked), asked))
     }
 
     /// `DELETE /workers/{worker}`.

@@ -88,6 +88,12 @@ extension ProblemCode {
             remedy: "Register it: curl -X PUT '$P/workers/w1?ttl=30s'",
             example: "curl -X DELETE $P/workers/nobody"),
         entry(
+            .participantNotFound, "participant_not_found", 404, "Participant not found",
+            cause: "No participant has made itself known by that name, or its lease has ended; nor is a node "
+                + "called so.",
+            remedy: "Register it: curl -X PUT '$P/participants/a?ttl=30s'",
+            example: "curl $P/inbox/nobody"),
+        entry(
             .barrierNotFound, "barrier_not_found", 404, "Barrier not found",
             cause: "No barrier has that name: there never was one, it was deleted, or its ttl ran out.",
             remedy: "Make it with PUT, or say parties= when arriving.",

@@ -33,6 +33,8 @@ public enum ProblemCode: UInt8, Sendable, CaseIterable {
     case taskNotFound
     /// There is no such worker.
     case workerNotFound
+    /// There is no such participant.
+    case participantNotFound
     /// There is no such barrier.
     case barrierNotFound
     /// Nobody holds a lock, nor waits for it.

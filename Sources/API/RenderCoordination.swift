@@ -13,6 +13,7 @@ extension NativeAPI {
         case .queue(let refusal): problem(refusal)
         case .barrier(let refusal): problem(refusal)
         case .task(let refusal): problem(refusal)
+        case .participant(let refusal): problem(refusal)
         case .historyBounds(let minimum, let maximum):
             Problem(.invalid, "min_revisions would be \(minimum), more than max_revisions, \(maximum)").with(
                 "errors", .errors([.init(field: "min_revisions", message: "is more than max_revisions")]))

@@ -18,7 +18,12 @@ extension NativeAPI {
                 json.endObject()
             }
         }
+        if let elsewhere = render(whereabouts: status.whereabouts, of: plan, context: context) {
+            return elsewhere
+        }
         switch plan.view {
+        case .participantState(let name), .showState(let name, _):
+            return json { write(status.participantState, of: name, to: &$0) }
         case .state: return json { writeState(status, to: &$0) }
         case .clock(let question):
             return render(clock: question, status.clock, traits: traits, context: context)

@@ -49,6 +49,8 @@ extension NativeAPI {
         case .tasks(let query):
             return render(
                 query, keyspace: keyspace, traits: plan.traits, context: context, mayWait: mayWait)
+        case .participants(let query):
+            return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .claims(let query):
             return .answer(render(query, keyspace: keyspace, traits: plan.traits, context: context))
         case .leases(let query):

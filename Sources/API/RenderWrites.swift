@@ -14,6 +14,9 @@ extension NativeAPI {
         if case .coordinated(.task(let outcome)) = outcome, case .task(let form) = plan.form {
             return render(outcome, of: form, plan: plan, context: context)
         }
+        if case .coordinated(.participant(let outcome)) = outcome {
+            return render(outcome, plan: plan, context: context)
+        }
         switch (outcome, plan.form) {
         case (.put(let put), .put(let key)): return render(put, key: key, plan: plan, context: context)
         case (.deleted(let count, let revision, let previous), _):

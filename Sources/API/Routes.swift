@@ -16,6 +16,8 @@ public enum RouteID: UInt8, Sendable, CaseIterable {
     case listBarriers, putBarrier, getBarrier, deleteBarrier, arriveAtBarrier, leaveBarrier, resetBarrier
     case listTasks, addTask, claimTasks, getTask, cancelTask, heartbeatTask, progressTask, completeTask
     case failTask, releaseTask, listWorkers, registerWorker, removeWorker
+    case listParticipants, registerParticipant, getParticipant, removeParticipant, readParticipantState
+    case writeParticipantState
     case listLocks, getLock, breakLock, acquireLock, renewLock, releaseLock, checkLock, watchLock
     case listElections, getElection, campaign, proclaim, renewLeadership, resign, watchElection
     case listSemaphores, getSemaphore, putSemaphore, deleteSemaphore, acquireSemaphore, renewSemaphore
@@ -60,7 +62,8 @@ extension RouteEntry {
 
     /// The whole table, in the order of ``RouteID``.
     public static let all: [RouteEntry] =
-        keyValue + watching + leases + queues + barriers + tasks + claims + nodes + probes + meta
+        keyValue + watching + leases + queues + barriers + tasks + participants + claims + nodes + probes
+        + meta
 
     private static let keyValue: [RouteEntry] = [
         route(
@@ -149,8 +152,21 @@ extension RouteEntry {
         route(.releaseTask, .post, "/tasks/{task}/release", [.token] + Parameter.fenced),
         route(.listWorkers, .get, "/workers", Parameter.freshness + [.limit, .cursor]),
         route(
-            .registerWorker, .put, "/workers/{worker}", [.ttl, .capacity, .labels] + Parameter.fenced),
+            .registerWorker, .put, "/workers/{worker}",
+            [.ttl, .capacity, .labels, .hold, .onDisconnect]
+                + Parameter.fenced),
         route(.removeWorker, .delete, "/workers/{worker}", Parameter.fenced),
+    ]
+
+    private static let participants: [RouteEntry] = [
+        route(.listParticipants, .get, "/participants", Parameter.freshness + [.limit, .cursor]),
+        route(
+            .registerParticipant, .put, "/participants/{participant}",
+            [.ttl, .move, .hold, .onDisconnect] + Parameter.routing),
+        route(.getParticipant, .get, "/participants/{participant}", Parameter.freshness),
+        route(.removeParticipant, .delete, "/participants/{participant}", Parameter.routing),
+        route(.readParticipantState, .get, "/participants/{participant}/state"),
+        route(.writeParticipantState, .put, "/participants/{participant}/state", [.timeout]),
     ]
 
     private static let watching: [RouteEntry] = [

@@ -22,7 +22,8 @@ public struct ClusterClient<Carrier: Transport> {
         self.carrier = carrier
     }
 
-    /// Makes the call and hands out the first answer with a status below 500.
+    /// Makes the call and hands out the first answer with a status below 500. A 307 is followed once, as to
+    /// the home of a participant.
     ///
     /// Writes tell the node the time that is left as `timeout`, and the client waits a second longer than
     /// that, so that it is the node that says what became of them.
@@ -37,7 +38,7 @@ public struct ClusterClient<Carrier: Transport> {
             switch failover.judge(attempt, at: endpoints[place]) {
             case .done(let answer):
                 preferred = place
-                return answer
+                return try follow(answer, call, until: deadline)
             case .next: continue
             case .fail(let error):
                 preferred = (place + 1) % endpoints.count
@@ -45,6 +46,21 @@ public struct ClusterClient<Carrier: Transport> {
             }
         }
         throw failover.exhausted
+    }
+
+    private mutating func follow(
+        _ answer: Answer, _ call: Call, until deadline: ContinuousClock.Instant
+    ) throws(ClientError) -> Answer {
+        guard answer.status == 307, let location = answer.field("location"),
+            let path = location.firstRange(of: call.path), let endpoint = Endpoint(location[..<path.lowerBound])
+        else { return answer }
+        var failover = Failover(isWrite: call.isWrite && !call.mayRepeat)
+        let left = max(.milliseconds(1), (deadline - ContinuousClock.now).span)
+        switch failover.judge(attempt(call, at: endpoint, left: left, others: 0), at: endpoint) {
+        case .done(let answer): return answer
+        case .next: throw failover.exhausted
+        case .fail(let error): throw error
+        }
     }
 
     /// Makes the call and hands out its answer if it is a success; problems are thrown.

@@ -1,11 +1,16 @@
+import API
 import Clocks
 import Primitives
 import Replication
 
-/// Messages that came for this node's participants and were not taken out yet. They are kept in memory only.
-struct Inboxes {
-    /// How many messages an inbox holds; the oldest give way, and are counted.
+/// Messages that came for one participant and were not taken out yet.
+struct Inbox {
+    /// How many messages it holds.
     static let limit = 10_000
+    /// How many bytes they have.
+    static let byteLimit = 16 << 20
+    /// What a message takes besides its body and its names, about.
+    private static let overhead = 200
 
     struct Message: Sendable {
         var note: Note
@@ -17,19 +22,27 @@ struct Inboxes {
         /// The node over whose link it came, which is told when it is taken; nil if it was sent to all, here,
         /// or with the peer requests.
         var origin: NodeID?
+
+        var byteCount: Int { Inbox.byteCount(of: note) }
     }
 
     private(set) var messages: [Message] = []
+    private(set) var byteCount = 0
     private(set) var received: UInt64 = 0
-    private(set) var dropped: UInt64 = 0
 
-    mutating func put(_ note: Note, _ stamp: Stamp = Stamp(), from origin: NodeID? = nil, at wall: WallTime) {
+    static func byteCount(of note: Note) -> Int {
+        note.body.count + note.sender.utf8.count + note.channel.utf8.count + overhead
+    }
+
+    func hasRoom(for note: Note) -> Bool {
+        messages.count < Self.limit && byteCount + Self.byteCount(of: note) <= Self.byteLimit
+    }
+
+    mutating func put(_ note: Note, _ stamp: Stamp, from origin: NodeID?, at wall: WallTime) {
         received += 1
         messages.append(
             Message(note: note, arrived: wall, order: received, stamp: stamp, origin: origin))
-        guard messages.count > Self.limit else { return }
-        dropped += 1
-        messages.removeFirst()
+        byteCount += Self.byteCount(of: note)
     }
 
     /// The oldest messages of a channel, or of all.
@@ -45,6 +58,7 @@ struct Inboxes {
         func goes(_ message: Message) -> Bool { alone ? message.order == order : message.order <= order }
         let taken = messages.filter(goes)
         messages.removeAll(where: goes)
+        byteCount -= taken.reduce(0) { $0 + $1.byteCount }
         return taken
     }
 
@@ -56,6 +70,98 @@ struct Inboxes {
             rest.removeFirst()
             return true
         }
+        byteCount -= taken.reduce(0) { $0 + $1.byteCount }
         return taken
+    }
+
+    /// Takes the oldest out that was said to all, if there is one.
+    mutating func removeAnnouncement() -> Message? {
+        guard let place = messages.firstIndex(where: { $0.note.recipient.isEmpty }) else { return nil }
+        let message = messages.remove(at: place)
+        byteCount -= message.byteCount
+        return message
+    }
+}
+
+/// The inboxes of this node and of the participants whose home it is, and what these show of themselves. All
+/// of it is kept in memory only, within ``byteLimit``: what finds no room is refused, and its sender told.
+///
+/// An object of the node loop's, and of nobody else.
+final class Inboxes {
+    /// What all inboxes and states hold together, in bytes.
+    static let byteLimit = 256 << 20
+
+    /// What became of a message that came.
+    enum Verdict: UInt8 {
+        /// It was taken out by the participant.
+        case taken = 0
+        /// The inbox was full.
+        case full = 1
+        /// There is no such participant here, or no more.
+        case absent = 2
+    }
+
+    private let own: String
+    private var inboxes: [String: Inbox] = [:]
+    private var states: [String: ParticipantState] = [:]
+    private var byteCount = 0
+    /// Messages to all that gave way to others, or found no room.
+    private(set) var dropped: UInt64 = 0
+
+    /// `own` is the name of this node's inbox.
+    init(own: String) { self.own = own }
+
+    /// The names of those that have something here besides the node itself.
+    var names: Set<String> { Set(inboxes.keys).union(states.keys).subtracting([own]) }
+
+    subscript(name: String) -> Inbox { inboxes[name] ?? Inbox() }
+
+    /// Puts a message into an inbox. Answers false if it has no room for it.
+    ///
+    /// What is said to all makes the oldest such message give way, since nobody could be told of a refusal.
+    func put(
+        _ note: Note, into name: String, _ stamp: Stamp = Stamp(), from origin: NodeID? = nil,
+        at wall: WallTime
+    ) -> Bool {
+        if note.recipient.isEmpty, !hasRoom(for: note, in: name) {
+            dropped += 1
+            change(name) { _ = $0.removeAnnouncement() }
+        }
+        guard hasRoom(for: note, in: name) else { return false }
+        change(name) { $0.put(note, stamp, from: origin, at: wall) }
+        return true
+    }
+
+    private func hasRoom(for note: Note, in name: String) -> Bool {
+        self[name].hasRoom(for: note) && byteCount + Inbox.byteCount(of: note) <= Self.byteLimit
+    }
+
+    /// Changes an inbox in place.
+    func change<Result>(_ name: String, _ body: (inout Inbox) -> Result) -> Result {
+        let before = inboxes[name]?.byteCount ?? 0
+        let result = body(&inboxes[name, default: Inbox()])
+        byteCount += (inboxes[name]?.byteCount ?? 0) - before
+        return result
+    }
+
+    /// A participant is not known here any more. Answers what it had not taken out.
+    func close(_ name: String) -> [Inbox.Message] {
+        if let state = states.removeValue(forKey: name) { byteCount -= state.json.count }
+        guard let inbox = inboxes.removeValue(forKey: name) else { return [] }
+        byteCount -= inbox.byteCount
+        return inbox.messages
+    }
+
+    // MARK: States
+
+    func state(of name: String) -> ParticipantState? { states[name] }
+
+    /// Shows another state. Answers false if there is no room for it.
+    func show(_ state: ParticipantState, of name: String) -> Bool {
+        let growth = state.json.count - (states[name]?.json.count ?? 0)
+        guard byteCount + growth <= Self.byteLimit else { return false }
+        byteCount += growth
+        states[name] = state
+        return true
     }
 }

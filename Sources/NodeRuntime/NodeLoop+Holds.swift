@@ -84,6 +84,7 @@ extension NodeLoop {
         if !claimWatches.isEmpty { claimWatches.note(row) }
         tryAgain(at: row)
         if row.isTask { waiters.isStirred = true }
+        if let name = row.participant { settle(participant: name) }
         guard !holds.isEmpty else { return }
         for connection in holds.connections(holding: row) {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
@@ -97,6 +98,7 @@ extension NodeLoop {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
         }
         for row in repeats.rows { tryAgain(at: row) }
+        for name in inboxes.names { settle(participant: name) }
         for request in parked.requests {
             switch node.replica.keyspace.claimOutcome(of: request) {
             case .waiting: continue
@@ -244,6 +246,8 @@ extension NodeLoop {
         switch outcome {
         case .coordinated(.lease(.granted(let lease))), .coordinated(.lease(.renewed(let lease))): lease
         case .coordinated(.claim(.granted(let grant))): grant.lease
+        case .coordinated(.participant(.registered(_, let lease, _))): lease
+        case .coordinated(.task(.registered(let worker, _))): node.replica.keyspace.lease(worker.lease)
         default: nil
         }
     }

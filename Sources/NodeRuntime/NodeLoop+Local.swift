@@ -25,10 +25,16 @@ extension NodeLoop {
             return hold(
                 connection, .localRevision(wanted, plan), until: now + plan.freshness.timeout, plan.traits)
         }
+        if let name = plan.view.participant, plan.freshness.level != .linearizable, home(of: name) == nil {
+            // It may have come just now, and this node not have heard of it yet.
+            var plan = plan
+            plan.freshness.level = .linearizable
+            return local(plan, on: connection)
+        }
         switch plan.view {
         case .transitions(_, let wait?):
             hold(connection, .transition(plan, known: trail.last(of: .raft)), until: now + wait, plan.traits)
-        case .inbox(let query) where query.wait != nil && !hasMessage(for: plan):
+        case .inbox(let query) where query.wait != nil && !hasNews(for: plan):
             hold(connection, .message(plan), until: now + (query.wait ?? .zero), plan.traits)
         case .raftLog(let from, let limit):
             let first = max(from ?? node.replica.raft.firstIndex, node.replica.raft.firstIndex)
@@ -43,13 +49,12 @@ extension NodeLoop {
 
     mutating func show(_ plan: LocalPlan, on connection: ConnectionID) {
         var status = status()
+        if let name = plan.view.participant {
+            status.whereabouts = whereabouts(of: name)
+            if status.whereabouts == .here, !attend(plan, &status, on: connection) { return }
+        }
         switch plan.view {
         case .transitions(let limit, _): status.transitions = trail.newest(limit, of: .raft)
-        case .inbox(let query): fill(&status, query)
-        case .acknowledge(let participant, let id, let andAllBefore):
-            if isOwn(participant), let order = inboxes.order(of: id) {
-                status.acknowledgedCount = take(upTo: order, alone: !andAllBefore)
-            }
         case .state:
             status.clock = clockStatus(after: .read)
             datagrams.links.show(in: &status, roster)
@@ -68,6 +73,28 @@ extension NodeLoop {
         default: break
         }
         answer(connection, api.render(local: plan, status: status, context: context()))
+    }
+
+    /// Does what is asked of the inbox or the state of a participant whose home this is. Answers false if it
+    /// was refused.
+    private mutating func attend(
+        _ plan: LocalPlan, _ status: inout NodeStatus, on connection: ConnectionID
+    ) -> Bool {
+        switch plan.view {
+        case .inbox(let query): fill(&status, query)
+        case .acknowledge(let name, let id, let andAllBefore):
+            status.acknowledgedCount = take(id, of: name, andAllBefore: andAllBefore)
+            status.inboxDepth = inboxes[inboxName(name)].messages.count
+        case .showState(let name, let json):
+            guard show(json, of: name) else {
+                refuse(connection, .quotaExceeded, plan.traits)
+                return false
+            }
+            status.participantState = inboxes.state(of: name)
+        case .participantState(let name): status.participantState = inboxes.state(of: name)
+        default: break
+        }
+        return true
     }
 
     mutating func showLog(_ token: UInt64, _ entries: [Entry]) {

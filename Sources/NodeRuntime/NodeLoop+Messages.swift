@@ -7,11 +7,17 @@ import Links
 import NodeCore
 import Primitives
 import Replication
+import Store
 
 extension NodeLoop {
     // MARK: Sending
 
-    mutating func message(_ plan: MessagePlan, on connection: ConnectionID) {
+    /// Sends a message. Who is not known here is looked for in the newest state, unless it `isCurrent`.
+    mutating func message(_ plan: MessagePlan, on connection: ConnectionID, isCurrent: Bool) {
+        if !isCurrent, case .named(let names) = plan.to, names.contains(where: { home(of: $0) == nil }) {
+            let token = requests.insert(.message(connection, plan))
+            return step(.read(token: token, deadline: now + .seconds(5)))
+        }
         let id = requestIDs.next(at: wall)
         clocks.tick(at: wall)
         let stamp = clocks.stamp
@@ -25,13 +31,11 @@ extension NodeLoop {
             sent: wall, until: WallTime(milliseconds: wall.milliseconds + Int64(plan.ttl.milliseconds)))
         var ways: [(place: Int, node: NodeID, numbers: [UInt64])] = []
         for (place, name) in names.enumerated() {
-            let bare = name.hasPrefix("node:") ? String(name.dropFirst(5)) : name
-            var recipient = MessageRecord.Recipient(
-                name: name, node: roster.member(named: bare)?.id, state: .unknown)
+            var recipient = MessageRecord.Recipient(name: name, node: home(of: name), state: .unknown)
             if let node = recipient.node {
                 let note = Note(
-                    sender: plan.from, recipient: bare, channel: plan.channel, id: id, body: plan.body,
-                    trace: traced[connection]?.trace)
+                    sender: plan.from, recipient: recipient.inbox, channel: plan.channel, id: id,
+                    body: plan.body, trace: traced[connection]?.trace)
                 do throws(LinkRefusal) {
                     let sent = try send(Spoken(note, stamp), plan, to: node)
                     recipient.state = sent.state
@@ -57,7 +61,8 @@ extension NodeLoop {
         _ words: Spoken, _ plan: MessagePlan, to node: NodeID
     ) throws(LinkRefusal) -> (state: MessageRecord.State, numbers: [UInt64]) {
         guard node != roster.own else {
-            inboxes.put(words.note, words.stamp, from: nil, at: wall)
+            let name = words.note.recipient
+            guard inboxes.put(words.note, into: name, words.stamp, at: wall) else { throw .full }
             waiters.isStirred = true
             return (.delivered, [])
         }
@@ -83,8 +88,10 @@ extension NodeLoop {
             case .parcel(let bytes, let peer): hear(bytes, from: peer)
             case .ended(let number, let outcome, let peer): outbox.end(number, outcome, to: peer)
             case .receipt(let bytes, let peer):
-                for id in RequestID.list(from: bytes) {
-                    for number in outbox.take(id, by: peer) { datagrams.links.stop(number, to: peer) }
+                guard let receipt = Receipt(bytes) else { break }
+                for id in receipt.ids {
+                    let numbers = outbox.settle(id, receipt.verdict, in: receipt.inbox, at: peer)
+                    for number in numbers { datagrams.links.stop(number, to: peer) }
                 }
             }
         }
@@ -103,48 +110,136 @@ extension NodeLoop {
 
     // MARK: The inbox
 
-    func isOwn(_ participant: String) -> Bool {
-        participant == configuration.name || participant == "node:\(configuration.name)"
+    /// A message came for an inbox here; the node that it came from is told if it is refused.
+    mutating func receive(_ note: Note, _ stamp: Stamp, from origin: NodeID?) {
+        let name = note.recipient.isEmpty ? configuration.name : note.recipient
+        let verdict: Inboxes.Verdict
+        if home(of: name) != roster.own {
+            verdict = .absent
+        } else if inboxes.put(note, into: name, stamp, from: origin, at: wall) {
+            waiters.isStirred = true
+            return
+        } else {
+            verdict = .full
+        }
+        if let origin { tell(origin, Receipt(verdict: verdict, inbox: name, ids: [note.id])) }
     }
 
-    func hasMessage(for plan: LocalPlan) -> Bool {
-        guard case .inbox(let query) = plan.view, isOwn(query.participant) else { return false }
-        return !inboxes.first(1, channel: query.channel).isEmpty
+    private mutating func tell(_ peer: NodeID, _ receipt: Receipt) {
+        for bytes in receipt.encoded(most: Link.longestMessage) {
+            datagrams.links.acknowledge(bytes, to: peer, at: now)
+        }
+    }
+
+    /// Whether a question about an inbox is to be answered now: there is something in it, or it is elsewhere.
+    func hasNews(for plan: LocalPlan) -> Bool {
+        guard case .inbox(let query) = plan.view else { return true }
+        return !inboxes[inboxName(query.participant)].first(1, channel: query.channel).isEmpty
+            || home(of: query.participant) != roster.own
     }
 
     mutating func fill(_ status: inout NodeStatus, _ query: InboxQuery) {
-        guard isOwn(query.participant) else { return }
-        let messages = inboxes.first(query.max, channel: query.channel)
+        let name = inboxName(query.participant)
+        let messages = inboxes[name].first(query.max, channel: query.channel)
         status.inboxItems = messages.map { message in
             NodeStatus.InboxItem(
                 id: message.note.id.description, from: message.note.sender, channel: message.note.channel,
                 body: message.note.body, time: message.arrived, trace: message.note.trace,
                 stamp: message.stamp)
         }
-        if query.takes { finish(inboxes.remove(messages)) }
+        if query.takes { finish(inboxes.change(name) { $0.remove(messages) }, in: name, .taken) }
+        status.inboxDepth = inboxes[name].messages.count
     }
 
-    /// Takes a message out of the inbox, or all up to it; answers how many there were.
-    mutating func take(upTo order: UInt64, alone: Bool) -> Int {
-        let taken = inboxes.remove(upTo: order, alone: alone)
-        finish(taken)
+    /// Takes a message out of an inbox, or all up to it; answers how many there were.
+    mutating func take(_ id: String, of participant: String, andAllBefore: Bool) -> Int {
+        let name = inboxName(participant)
+        guard let order = inboxes[name].order(of: id) else { return 0 }
+        let taken = inboxes.change(name) { $0.remove(upTo: order, alone: !andAllBefore) }
+        finish(taken, in: name, .taken)
         return taken.count
     }
 
-    /// Tells those who sent these messages that they were taken.
-    private mutating func finish(_ messages: [Inboxes.Message]) {
+    /// Tells those who sent these messages what became of them.
+    private mutating func finish(_ messages: [Inbox.Message], in name: String, _ verdict: Inboxes.Verdict) {
         var receipts: [NodeID: [RequestID]] = [:]
         for message in messages {
             if let origin = message.origin {
                 receipts[origin, default: []].append(message.note.id)
             } else {
-                _ = outbox.take(message.note.id, by: roster.own)
+                _ = outbox.settle(message.note.id, verdict, in: name, at: roster.own)
             }
         }
-        for (peer, ids) in receipts {
-            for names in RequestID.lists(of: ids, most: Link.longestMessage) {
-                datagrams.links.acknowledge(names, to: peer, at: now)
+        for (peer, ids) in receipts { tell(peer, Receipt(verdict: verdict, inbox: name, ids: ids)) }
+    }
+
+    // MARK: Participants
+
+    /// The node that keeps an inbox, nil if nobody is called so.
+    func home(of name: String) -> NodeID? {
+        let bare = inboxName(name)
+        if let member = roster.member(named: bare) { return member.id }
+        return node.replica.keyspace.participant(bare).flatMap { roster.member(named: $0.home)?.id }
+    }
+
+    func inboxName(_ name: String) -> String {
+        name.hasPrefix("node:") ? String(name.dropFirst(5)) : name
+    }
+
+    func whereabouts(of name: String) -> Whereabouts {
+        guard let home = home(of: name), let member = roster.member(home) else { return .unknown }
+        return home == roster.own ? .here : .away(node: member.name, url: member.url)
+    }
+
+    /// A participant came, went or moved: what it had here ends unless this is its home.
+    mutating func settle(participant name: String) {
+        guard home(of: name) != roster.own else { return }
+        finish(inboxes.close(name), in: name, .absent)
+        // Who waits for its messages is told where it is.
+        waiters.isStirred = true
+    }
+
+    /// Shows another state of a participant; answers false if there is no room for it.
+    mutating func show(_ json: [UInt8], of name: String) -> Bool {
+        clocks.tick(at: wall)
+        return inboxes.show(ParticipantState(json: json, time: wall, stamp: clocks.stamp), of: name)
+    }
+}
+
+/// What became of messages in an inbox, as its node tells the one that they came from. Its form: the verdict,
+/// the inbox as a sized text, and the ids, sixteen bytes each.
+struct Receipt {
+    var verdict: Inboxes.Verdict
+    var inbox: String
+    var ids: [RequestID]
+
+    init(verdict: Inboxes.Verdict, inbox: String, ids: [RequestID]) {
+        (self.verdict, self.inbox, self.ids) = (verdict, inbox, ids)
+    }
+
+    /// In pieces of so many bytes at most.
+    func encoded(most: Int) -> [[UInt8]] {
+        let count = (most - inbox.utf8.count - 8) / 16
+        return stride(from: 0, to: ids.count, by: count).map { start in
+            var writer = ByteWriter(capacity: most)
+            writer.byte(verdict.rawValue)
+            writer.string(inbox)
+            for id in ids[start..<min(start + count, ids.count)] {
+                writer.fixed(id.high)
+                writer.fixed(id.low)
             }
+            return writer.take()
+        }
+    }
+
+    init?(_ bytes: ArraySlice<UInt8>) {
+        var reader = ByteReader(bytes)
+        guard let code = try? reader.byte(), let verdict = Inboxes.Verdict(rawValue: code),
+            let inbox = try? reader.string()
+        else { return nil }
+        self.init(verdict: verdict, inbox: inbox, ids: [])
+        while let high = try? reader.fixed(UInt64.self), let low = try? reader.fixed(UInt64.self) {
+            ids.append(RequestID(high: high, low: low))
         }
     }
 }
@@ -158,29 +253,5 @@ extension MessagePlan {
         case (.reliable, .none): .perfect
         case (.reliable, .fifo): .fifo
         }
-    }
-}
-
-extension RequestID {
-    /// Ids one behind the other, sixteen bytes each, in pieces of so many bytes at most.
-    fileprivate static func lists(of ids: [RequestID], most: Int) -> [[UInt8]] {
-        let count = most / 16
-        return stride(from: 0, to: ids.count, by: count).map { start in
-            var writer = ByteWriter(capacity: most)
-            for id in ids[start..<min(start + count, ids.count)] {
-                writer.fixed(id.high)
-                writer.fixed(id.low)
-            }
-            return writer.take()
-        }
-    }
-
-    fileprivate static func list(from bytes: ArraySlice<UInt8>) -> [RequestID] {
-        var reader = ByteReader(bytes)
-        var ids: [RequestID] = []
-        while let high = try? reader.fixed(UInt64.self), let low = try? reader.fixed(UInt64.self) {
-            ids.append(RequestID(high: high, low: low))
-        }
-        return ids
     }
 }

@@ -34,7 +34,7 @@ extension NodeLoop {
         case .read(let plan): read(plan, on: connection)
         case .local(let plan): local(plan, on: connection)
         case .transfer(let plan): transfer(plan, on: connection)
-        case .message(let plan): message(plan, on: connection)
+        case .message(let plan): message(plan, on: connection, isCurrent: false)
         case .messageRecord(let id, let traits):
             answer(
                 connection,
@@ -161,7 +161,7 @@ extension NodeLoop {
             importing.outcomes.append(.outcome(outcome))
             goOn(importing)
         case .renewal(let connection, let start): finishRenewal(of: connection, since: start, outcome)
-        case .read, .local, .log, .unattended, nil: break
+        case .read, .local, .message, .log, .unattended, nil: break
         }
     }
 
@@ -213,7 +213,7 @@ extension NodeLoop {
             }
             goOn(importing)
         // It is tried again until what is held has run out.
-        case .renewal, .read, .local, .log, .unattended, nil: break
+        case .renewal, .read, .local, .message, .log, .unattended, nil: break
         }
     }
 }
@@ -258,6 +258,7 @@ extension NodeLoop {
         case .read(let connection, let plan, let since):
             attempt(plan, on: connection, given: .linearizable, since: now, readIndex: now - since)
         case .local(let connection, let plan): attempt(plan, on: connection)
+        case .message(let connection, let plan): message(plan, on: connection, isCurrent: true)
         case .write, .importing, .log, .renewal, .unattended, nil: break
         }
     }
@@ -272,6 +273,7 @@ extension NodeLoop {
         switch requests.remove(token) {
         case .read(let connection, let plan, _): refuse(connection, code, plan.traits)
         case .local(let connection, let plan): refuse(connection, code, plan.traits)
+        case .message(let connection, let plan): refuse(connection, code, plan.traits)
         case .write, .importing, .log, .renewal, .unattended, nil: break
         }
     }
@@ -400,7 +402,7 @@ extension NodeLoop {
             guard trail.last(of: .raft) > known || isOver else { return waiters.insert(waiter) }
             show(plan, on: connection)
         case .message(let plan):
-            guard hasMessage(for: plan) || isOver else { return waiters.insert(waiter) }
+            guard hasNews(for: plan) || isOver else { return waiters.insert(waiter) }
             show(plan, on: connection)
         case .transfer(let plan, let from, let term):
             settleTransfer(plan, from: from, term: term, waiter, isOver: isOver)

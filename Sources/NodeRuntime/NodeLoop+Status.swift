@@ -44,7 +44,7 @@ extension NodeLoop {
         status.learners = names(raft.configuration.learners)
         status.members = members()
         status.links = node.links.map { view(of: $0) }
-        status.inboxDepth = inboxes.messages.count
+        status.inboxDepth = inboxes[configuration.name].messages.count
         status.checks = checks()
         status.faults = faults?.status(roster, at: now, wall: wall)
         return status

@@ -79,7 +79,7 @@ struct NodeLoop: ~Copyable {
     var writeTimes = WriteTimes()
     /// When the last turn began to end; kept while ``writeTimes`` has any.
     var turnEnd = Instant.zero
-    var inboxes: Inboxes
+    let inboxes: Inboxes
     /// What was sent to inboxes.
     let outbox = Outbox()
     /// What is told by datagrams: who is there, and what time it is.
@@ -237,7 +237,7 @@ struct NodeLoop: ~Copyable {
         case .announced(let id, let said):
             put(
                 Note(
-                    sender: said.sender, recipient: configuration.name, channel: said.channel, id: id,
+                    sender: said.sender, recipient: "", channel: said.channel, id: id,
                     body: said.body))
         case .traced(let id, let trace, let peer, let reason): tell(id, trace, from: peer, reason)
         case .transferEnded(let target, let outcome): endTransfer(to: target, outcome)

@@ -54,11 +54,21 @@ final class Outbox {
         }
     }
 
-    /// The recipient at a peer took the message. Answers the numbers that need not be sent any more.
-    func take(_ id: RequestID, by peer: NodeID) -> [UInt64] {
-        guard let record = records[id], let place = record.recipients.firstIndex(where: { $0.node == peer })
+    /// A peer tells what became of a message in an inbox there. Answers the numbers that need not be sent any
+    /// more.
+    func settle(
+        _ id: RequestID, _ verdict: Inboxes.Verdict, in inbox: String, at peer: NodeID
+    ) -> [UInt64] {
+        guard let record = records[id],
+            let place = record.recipients.firstIndex(where: { $0.node == peer && $0.inbox == inbox })
         else { return [] }
-        move(id, place, to: .acked)
+        let state: MessageRecord.State =
+            switch verdict {
+            case .taken: .acked
+            case .full: .refused
+            case .absent: .lost
+            }
+        move(id, place, to: state)
         guard record.delivery == .stubborn, let numbers = open[id]?.removeValue(forKey: place) else {
             return []
         }

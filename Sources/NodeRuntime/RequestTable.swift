@@ -14,6 +14,8 @@ enum PendingRequest {
     case read(ConnectionID, ReadPlan, since: Instant)
     /// A question about the node that must be current.
     case local(ConnectionID, LocalPlan)
+    /// A message to somebody whom this node does not know yet.
+    case message(ConnectionID, MessagePlan)
     /// Entries of the log are being read from disk.
     case log(ConnectionID, LocalPlan)
     /// What is held for a connection is being renewed.

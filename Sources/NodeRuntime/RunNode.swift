@@ -116,6 +116,7 @@ extension NodeLoop {
             clusterName: configuration.clusterName, version: parleyVersion)
         settings.corsOrigins = configuration.corsOrigins
         settings.allowedHosts = configuration.allowHosts
+        settings.memberNames = roster.members.map(\.name)
         settings.algorithms =
             [.raft, .membership, .link, .clock, .event, .broadcast, .lease]
             + ClaimKind.allCases.map { .claim($0) } + [.task]
@@ -137,7 +138,7 @@ extension NodeLoop {
         peerConnections = [Set<ConnectionID>](repeating: [], count: roster.peers.count)
         requestIDs = RequestIDs(seed: seed)
         spans = SeededGenerator(seed: Entropy.seed())
-        inboxes = Inboxes()
+        inboxes = Inboxes(own: configuration.name)
         let process = UInt64(clamping: Clock.wallMicroseconds())
         datagrams = Datagrams(
             socket: socket,

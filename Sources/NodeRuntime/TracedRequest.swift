@@ -84,7 +84,6 @@ extension NodeLoop {
             let id = "\(note.id)"
             report(.request(RequestNews(deed: deed, trace: own, parent: trace.span, requestID: id)))
         }
-        inboxes.put(note, stamp, from: origin, at: wall)
-        waiters.isStirred = true
+        receive(note, stamp, from: origin)
     }
 }

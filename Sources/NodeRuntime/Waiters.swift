@@ -64,7 +64,8 @@ struct Waiters {
         switch plan.target {
         case .key(let query): byKey[query.key, default: []].append(lastID)
         case .range: ranges.insert(lastID)
-        case .history, .transaction, .leases, .request, .queues, .barriers, .tasks, .watch, .difference,
+        case .history, .transaction, .leases, .request, .queues, .barriers, .tasks, .participants, .watch,
+            .difference,
             .compaction, .claims, .claimWatch:
             others.insert(lastID)
         }

@@ -55,7 +55,8 @@ struct Parley: ParsableCommand {
             CommandGroup(
                 name: "Messages and news",
                 subcommands: [
-                    SendVerb.self, SentVerb.self, InboxVerb.self, BroadcastVerb.self, EventsVerb.self,
+                    SendVerb.self, SentVerb.self, InboxVerb.self, ParticipantCommands.self,
+                    BroadcastVerb.self, EventsVerb.self,
                 ]),
             CommandGroup(
                 name: "Measuring and trying",

@@ -323,7 +323,7 @@ import Testing
         #expect(full.code == "queue_full")
         record.recipients = [.init(name: "x", node: nil, state: .unknown)]
         let unknown = api.render(message: sending, record: record, stamp: Stamp(), context: context)
-        #expect(unknown.code == "member_not_found")
+        #expect(unknown.code == "participant_not_found")
     }
 
     @Test func `tell where JSON is wrong`() throws {

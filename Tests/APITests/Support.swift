@@ -13,6 +13,7 @@ import Testing
 let settings = {
     var settings = NativeAPI.Settings(
         nodeName: "n2", advertisedURL: "http://n2.example:7070", clusterName: "test", version: "0.1.0")
+    settings.memberNames = ["n1", "n2", "n3"]
     settings.algorithms = [.membership, .clock, .lease, .claim(.lock)]
     return settings
 }()

@@ -30,7 +30,7 @@ run_example() { # run_example JSON NODE
         arguments+=(--data-binary "@$WORK/body")
     fi
     if [ "$method" = HEAD ]; then arguments+=(-I); else arguments+=(-X "$method"); fi
-    code=$(curl -s -g --path-as-is -m 20 -D "$WORK/head" -o "$WORK/answer" -w '%{http_code}' "${arguments[@]}" "$(url "$node")$target")
+    code=$(curl -s -g -L --path-as-is -m 20 -D "$WORK/head" -o "$WORK/answer" -w '%{http_code}' "${arguments[@]}" "$(url "$node")$target")
     body=$(cat "$WORK/answer")
     if ! jq -e --argjson code "$code" '.status | index($code) != null' <<<"$example" >/dev/null; then
         bad "$name: status $code, wanted $(jq -c .status <<<"$example"): ${body:0:300}"

@@ -99,7 +99,7 @@ refused "one of a later version" not_implemented -X POST "$(url 1)/messages/n2?d
 refused "an order that needs more" bad_request -X POST "$(url 1)/messages/n2?delivery=unreliable&ordering=fifo" -d x
 refused "no time at all" bad_duration -X POST "$(url 1)/messages/n2?ttl=0s" -d x
 refused "a long stubborn one" content_too_large -X POST "$(url 1)/messages/n2?delivery=stubborn" --data-binary "@$WORK/big"
-refused "an unknown node" member_not_found -X POST "$(url 1)/messages/n9" -d x
+refused "an unknown node" participant_not_found -X POST "$(url 1)/messages/n9" -d x
 refused "an unknown message" message_not_found "$(url 1)/messages/01JDABCDEFGHJKMNPQRSTVWXYZ"
 send 1 2 "channel=long&delivery=unreliable" "@$WORK/big" >/dev/null
 long() { [ "$(count 2 long)" -ge 1 ]; }

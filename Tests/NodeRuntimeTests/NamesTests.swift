@@ -1,4 +1,5 @@
 import API
+import Clocks
 import HTTP
 import HTTPServer
 import Primitives
@@ -174,43 +175,96 @@ import Testing
             body: [UInt8(truncatingIfNeeded: number)])
     }
 
-    private func filled(_ count: UInt64) -> Inboxes {
-        var inboxes = Inboxes()
+    private func filled(_ count: UInt64) -> Inbox {
+        var inbox = Inbox()
         for number in 1...count {
             let channel = number % 2 == 0 ? "even" : "odd"
-            inboxes.put(note(number, channel: channel), at: WallTime(milliseconds: Int64(number)))
+            let arrived = WallTime(milliseconds: Int64(number))
+            inbox.put(note(number, channel: channel), Stamp(), from: nil, at: arrived)
         }
-        return inboxes
+        return inbox
     }
 
-    private func numbers(_ messages: [Inboxes.Message]) -> [UInt64] { messages.map(\.note.id.low) }
+    private func numbers(_ messages: [Inbox.Message]) -> [UInt64] { messages.map(\.note.id.low) }
 
     @Test func `messages stay in the order in which they came, until they are taken out`() {
-        var inboxes = filled(6)
-        #expect(numbers(inboxes.first(4, channel: nil)) == [1, 2, 3, 4])
-        #expect(numbers(inboxes.first(9, channel: "even")) == [2, 4, 6])
-        #expect(inboxes.first(9, channel: "none").isEmpty)
-        #expect(inboxes.first(1, channel: nil)[0].arrived == WallTime(milliseconds: 1))
-        #expect(inboxes.remove(upTo: 3, alone: true).count == 1)
-        #expect(inboxes.remove(upTo: 3, alone: true).count == 0)
-        #expect(numbers(inboxes.first(9, channel: nil)) == [1, 2, 4, 5, 6])
-        #expect(inboxes.remove(upTo: 4, alone: false).count == 3)
-        #expect(numbers(inboxes.first(9, channel: nil)) == [5, 6])
+        var inbox = filled(6)
+        #expect(numbers(inbox.first(4, channel: nil)) == [1, 2, 3, 4])
+        #expect(numbers(inbox.first(9, channel: "even")) == [2, 4, 6])
+        #expect(inbox.first(9, channel: "none").isEmpty)
+        #expect(inbox.first(1, channel: nil)[0].arrived == WallTime(milliseconds: 1))
+        #expect(inbox.remove(upTo: 3, alone: true).count == 1)
+        #expect(inbox.remove(upTo: 3, alone: true).count == 0)
+        #expect(numbers(inbox.first(9, channel: nil)) == [1, 2, 4, 5, 6])
+        #expect(inbox.remove(upTo: 4, alone: false).count == 3)
+        #expect(numbers(inbox.first(9, channel: nil)) == [5, 6])
     }
 
     @Test func `a message is found by its identifier`() {
-        let inboxes = filled(3)
-        #expect(inboxes.order(of: RequestID(high: 5, low: 2).description) == 2)
-        #expect(inboxes.order(of: "nonsense") == nil)
+        let inbox = filled(3)
+        #expect(inbox.order(of: RequestID(high: 5, low: 2).description) == 2)
+        #expect(inbox.order(of: "nonsense") == nil)
     }
 
-    @Test func `a full inbox gives up its oldest message and counts it`() {
-        var inboxes = filled(UInt64(Inboxes.limit))
+    private func put(
+        _ number: UInt64, into inboxes: Inboxes, _ name: String = "a", to recipient: String = "a",
+        bytes: Int = 1
+    ) -> Bool {
+        var note = note(number)
+        note.recipient = recipient
+        note.body = Array(repeating: 7, count: bytes)
+        return inboxes.put(note, into: name, at: WallTime(milliseconds: 0))
+    }
+
+    @Test func `a full inbox refuses what comes, until something is taken out`() {
+        let inboxes = Inboxes(own: "n1")
+        for number in 1...UInt64(Inbox.limit) { #expect(put(number, into: inboxes)) }
+        #expect(!put(777_777, into: inboxes))
+        #expect(put(1, into: inboxes, "b"), "another one has room")
+        #expect(inboxes["a"].messages.count == Inbox.limit && inboxes["a"].messages[0].order == 1)
+        #expect(inboxes.change("a") { $0.remove(upTo: 1, alone: true) }.count == 1)
+        #expect(put(777_777, into: inboxes))
         #expect(inboxes.dropped == 0)
-        inboxes.put(note(777_777), at: WallTime(milliseconds: 0))
-        #expect(inboxes.messages.count == Inboxes.limit)
-        #expect(inboxes.messages[0].order == 2)
-        #expect(inboxes.dropped == 1 && inboxes.received == UInt64(Inboxes.limit) + 1)
-        #expect(inboxes.order(of: RequestID(high: 5, low: 777_777).description) == inboxes.received)
+    }
+
+    @Test func `what is said to all makes the oldest such message give way, and no other`() {
+        let inboxes = Inboxes(own: "n1")
+        #expect(put(1, into: inboxes, "n1", to: "n1"))
+        #expect(put(2, into: inboxes, "n1", to: ""))
+        for number in 3...UInt64(Inbox.limit) { #expect(put(number, into: inboxes, "n1", to: "n1")) }
+        #expect(put(777_777, into: inboxes, "n1", to: ""))
+        #expect(numbers(inboxes["n1"].first(2, channel: nil)) == [1, 3])
+        #expect(inboxes["n1"].messages.last?.note.id.low == 777_777 && inboxes.dropped == 1)
+    }
+
+    @Test func `an inbox holds so many bytes, and so do all together`() {
+        let inboxes = Inboxes(own: "n1")
+        let (most, half) = (Inbox.byteLimit, Inbox.byteLimit / 2 - 1_000)
+        #expect(!put(1, into: inboxes, bytes: most))
+        let names = (1...100).map { "p\($0)" }
+        let taken = names.filter { name in
+            put(1, into: inboxes, name, bytes: half) && put(2, into: inboxes, name, bytes: half)
+                && !put(3, into: inboxes, name, bytes: half)
+        }
+        #expect(taken.count == Inboxes.byteLimit / most)
+        let state = ParticipantState(
+            json: Array(repeating: 49, count: 40_000), time: WallTime(milliseconds: 0), stamp: Stamp())
+        #expect(!inboxes.show(state, of: "p1"), "states count, too")
+        #expect(inboxes.close("p1").map(\.note.id.low) == [1, 2])
+        #expect(inboxes.show(state, of: "p1") && inboxes.state(of: "p1") == state)
+        #expect(!put(1, into: inboxes, "p1", bytes: most - 1_000))
+        #expect(inboxes.close("p1").isEmpty && inboxes.state(of: "p1") == nil)
+        #expect(put(1, into: inboxes, "p1", bytes: most - 1_000))
+    }
+
+    @Test func `receipts for many messages go in pieces`() {
+        let ids = (1...200).map { RequestID(high: 1, low: $0) }
+        let receipt = Receipt(verdict: .full, inbox: "a", ids: ids)
+        let pieces = receipt.encoded(most: 1_000)
+        #expect(pieces.count == 4 && pieces.allSatisfy { $0.count <= 1_000 })
+        let read = pieces.compactMap { Receipt($0[...]) }
+        #expect(read.flatMap(\.ids) == ids)
+        #expect(read.allSatisfy { $0.verdict == .full && $0.inbox == "a" })
+        #expect(Receipt([9, 1, 97]) == nil && Receipt([]) == nil)
     }
 }

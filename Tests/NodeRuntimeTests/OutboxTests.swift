@@ -36,31 +36,31 @@ import Testing
         #expect(states(1) == [.sent, .sent])
         outbox.end(2, .acknowledged, to: peers[0])
         #expect(states(1) == [.delivered, .sent])
-        #expect(outbox.take(id(1), by: peers[0]) == [])
+        #expect(outbox.settle(id(1), .taken, in: "n2", at: peers[0]) == [])
         #expect(states(1) == [.acked, .sent])
         outbox.end(1, .expired, to: peers[1])
         #expect(states(1) == [.acked, .expired])
         // It had come after all.
-        #expect(outbox.take(id(1), by: peers[1]) == [])
+        #expect(outbox.settle(id(1), .taken, in: "n3", at: peers[1]) == [])
         #expect(states(1) == [.acked, .acked])
     }
 
     @Test func `what was taken is not lost afterwards, and what is lost is not delivered`() {
         send(1)
-        _ = outbox.take(id(1), by: peers[0])
+        _ = outbox.settle(id(1), .taken, in: "n2", at: peers[0])
         outbox.end(1, .lost, to: peers[0])
         #expect(states(1)?[0] == .acked)
         outbox.end(1, .lost, to: peers[1])
         outbox.end(2, .acknowledged, to: peers[1])
         #expect(states(1)?[1] == .lost)
-        #expect(outbox.take(id(1), by: NodeID(9)) == [], "nobody it was sent to")
-        #expect(outbox.take(id(7), by: peers[0]) == [], "no message of this node's")
+        #expect(outbox.settle(id(1), .taken, in: "n2", at: NodeID(9)) == [], "nobody it was sent to")
+        #expect(outbox.settle(id(7), .taken, in: "n2", at: peers[0]) == [], "no message of this node's")
     }
 
     @Test func `a stubborn message that was taken need not be sent any more`() {
         send(1, .stubborn, parts: [5])
-        #expect(outbox.take(id(1), by: peers[0]) == [5])
-        #expect(outbox.take(id(1), by: peers[0]) == [])
+        #expect(outbox.settle(id(1), .taken, in: "n2", at: peers[0]) == [5])
+        #expect(outbox.settle(id(1), .taken, in: "n2", at: peers[0]) == [])
         #expect(outbox.wayCount == 1)
         outbox.end(5, .expired, to: peers[1])
         #expect(states(1) == [.acked, .expired])

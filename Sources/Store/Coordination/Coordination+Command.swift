@@ -3,7 +3,7 @@ public import Primitives
 // The commands of coordination and their binary form, a part of that of commands:
 //
 //   family (1 timers, 2 leases, 3 abandon, 4 cancel, 5 queues, 6 barriers, 7 announcements, 8 tasks, 10 locks
-//   and the like), then the family's own form
+//   and the like, 11 participants), then the family's own form
 
 /// What a command does to the state besides keys and values.
 public enum CoordinationCommand: Sendable, Equatable {
@@ -28,6 +28,8 @@ public enum CoordinationCommand: Sendable, Equatable {
     case announce(Announcement)
     /// What is done with tasks and workers.
     case task(TaskCommand)
+    /// What is done with client processes that have a name.
+    case participant(ParticipantCommand)
 
     private enum Family: UInt8 {
         case timers = 1
@@ -40,6 +42,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case announce = 7
         case task = 8
         case claim = 10
+        case participant = 11
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -82,6 +85,9 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .task(let command):
             writer.byte(Family.task.rawValue)
             command.encode(into: &writer)
+        case .participant(let command):
+            writer.byte(Family.participant.rawValue)
+            command.encode(into: &writer)
         }
     }
 
@@ -103,6 +109,7 @@ public enum CoordinationCommand: Sendable, Equatable {
         case .barrier: self = .barrier(try BarrierCommand(reading: &reader))
         case .announce: self = .announce(try Announcement(reading: &reader))
         case .task: self = .task(try TaskCommand(reading: &reader))
+        case .participant: self = .participant(try ParticipantCommand(reading: &reader))
         case nil: throw .malformed
         }
     }
@@ -131,6 +138,8 @@ public enum CoordinationOutcome: Sendable, Equatable {
     case announced(LogIndex)
     /// What became of a task or a worker.
     case task(TaskOutcome)
+    /// What became of a participant.
+    case participant(ParticipantOutcome)
 }
 
 /// Why a command of coordination changed nothing.
@@ -149,6 +158,8 @@ public enum CoordinationRefusal: Sendable, Equatable {
     case claim(ClaimRefusal)
     /// What was asked of a task or a worker can't be done.
     case task(TaskRefusal)
+    /// What was asked of a participant can't be done.
+    case participant(ParticipantRefusal)
     /// History can't be kept to more revisions at least than at most.
     case historyBounds(minimum: UInt64, maximum: UInt64)
 }
@@ -168,6 +179,7 @@ extension Keyspace {
             case .history(let command): carryOut(command)
             case .announce(let announcement): announce(announcement, id: id)
             case .task(let command): carryOut(command, id: id)
+            case .participant(let command): carryOut(command)
             }
         grantClaims()
         return outcome

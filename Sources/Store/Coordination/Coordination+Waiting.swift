@@ -13,7 +13,7 @@ extension CoordinationOutcome {
         switch self {
         case .queue(.configured(_, isNew: true)), .queue(.enqueued(_, isNew: true, _)),
             .barrier(.configured(_, isNew: true)), .task(.added(_, _, isNew: true)),
-            .task(.registered(_, isNew: true)):
+            .task(.registered(_, isNew: true)), .participant(.registered(_, _, isNew: true)):
             true
         default: false
         }

@@ -136,6 +136,9 @@ public enum RowKind: UInt8, Sendable {
     case worker = 69
     /// A task that a worker has, by the worker's name and the task's number.
     case workerClaim = 70
+
+    /// A participant, by its name.
+    case participant = 80
 }
 
 /// The key of a row: its kind, then names, each ended by a zero byte, and numbers, which sort as such.

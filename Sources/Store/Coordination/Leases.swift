@@ -246,6 +246,7 @@ extension Coordination {
         case .barrierMember: endBarrierHold(row)
         case .claimHold, .claimWaiter: endClaim(row, delay: delay)
         case .worker: endWorker(row, at: time)
+        case .participant: endParticipant(row)
         default: preconditionFailure("no hold: \(row)")
         }
     }

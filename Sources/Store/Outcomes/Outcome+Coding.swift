@@ -322,6 +322,9 @@ extension CoordinationOutcome {
         case .task(let outcome):
             writer.byte(8)
             outcome.encode(into: &writer)
+        case .participant(let outcome):
+            writer.byte(11)
+            outcome.encode(into: &writer)
         case .historyBounds(let bounds):
             writer.byte(50)
             bounds.encode(into: &writer)
@@ -339,6 +342,7 @@ extension CoordinationOutcome {
         case 10: self = .claim(try ClaimOutcome(reading: &reader))
         case 7: self = .announced(try reader.counter())
         case 8: self = .task(try TaskOutcome(reading: &reader))
+        case 11: self = .participant(try ParticipantOutcome(reading: &reader))
         case 50: self = .historyBounds(try HistoryBounds(reading: &reader))
         default: throw .malformed
         }
@@ -401,6 +405,9 @@ extension CoordinationRefusal {
         case .task(let refusal):
             writer.byte(8)
             refusal.encode(into: &writer)
+        case .participant(let refusal):
+            writer.byte(11)
+            refusal.encode(into: &writer)
         case .historyBounds(let minimum, let maximum):
             writer.byte(50)
             writer.varint(minimum)
@@ -417,6 +424,7 @@ extension CoordinationRefusal {
         case 16: self = .barrier(try BarrierRefusal(reading: &reader))
         case 10: self = .claim(try ClaimRefusal(reading: &reader))
         case 8: self = .task(try TaskRefusal(reading: &reader))
+        case 11: self = .participant(try ParticipantRefusal(reading: &reader))
         case 50: self = .historyBounds(minimum: try reader.varint(), maximum: try reader.varint())
         default: throw .malformed
         }

@@ -208,6 +208,7 @@ extension CoordinationRefusal {
         case .queue(let refusal): refusal.verdict
         case .barrier(let refusal): refusal.verdict
         case .task(let refusal): refusal.verdict
+        case .participant(let refusal): refusal.verdict
         case .claim(let refusal):
             switch refusal {
             case .held, .notHolder, .leaseEnded: .conflict

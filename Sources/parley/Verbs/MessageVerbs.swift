@@ -7,7 +7,7 @@ import Primitives
 struct SendVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "send",
-        abstract: "Send a message to a node's inbox.",
+        abstract: "Send a message to the inbox of a node or a participant.",
         discussion: """
               parley send n2 hello
               parley send n2,n3 --ordering fifo --channel orders -
@@ -66,14 +66,14 @@ struct SentVerb: ParsableCommand {
 struct InboxVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inbox",
-        abstract: "Show the messages in a node's inbox. Ask that node.",
+        abstract: "Show the messages in the inbox of a node or a participant.",
         discussion: """
-              parley inbox n2 --wait 10s --take --endpoints http://127.0.0.1:9002
+              parley inbox n2 --wait 10s --take
               parley inbox n2 --ack 01JDABCDEFGHJKMNPQRSTVWXYZ
 
             Messages stay until they are taken (--take) or acknowledged (--ack, --upto).
             """)
-    @Argument(help: "The node.") var name: String
+    @Argument(help: "The node, or the participant.") var name: String
     @Option(help: "Only those of this channel.") var channel: String?
     @Option(help: ArgumentHelp("So many at most, 10 unless said.", valueName: "number")) var max: Int?
     @Option(help: ArgumentHelp("Wait so long for one to come.", valueName: "duration")) var wait: String?
