@@ -47,7 +47,7 @@ extension NativeAPI {
     /// No state is longer than this, in bytes.
     static let stateBytes = 64 << 10
 
-    /// `PUT /participants/{participant}`: the node that is asked becomes the home of one that is new or moves.
+    /// `PUT /participants/{participant}`: the node that is asked is the home of one that is new or moves.
     func planRegisterParticipant(_ asked: Asked) throws(Problem) -> Plan {
         let name = try participantName(asked)
         guard !name.hasPrefix("node:"), name != "*", !settings.memberNames.contains(name) else {

@@ -52,7 +52,8 @@ public struct ClusterClient<Carrier: Transport> {
         _ answer: Answer, _ call: Call, until deadline: ContinuousClock.Instant
     ) throws(ClientError) -> Answer {
         guard answer.status == 307, let location = answer.field("location"),
-            let path = location.firstRange(of: call.path), let endpoint = Endpoint(location[..<path.lowerBound])
+            let path = location.firstRange(of: call.path),
+            let endpoint = Endpoint(location[..<path.lowerBound])
         else { return answer }
         var failover = Failover(isWrite: call.isWrite && !call.mayRepeat)
         let left = max(.milliseconds(1), (deadline - ContinuousClock.now).span)
