@@ -265,8 +265,10 @@ enum Help {
             "messages",
             """
             curl $P/messages/n2 -d hello                                   to one node
+            curl -X PUT "$P/participants/me?ttl=1h"                        an inbox for your process, at this node
+            curl $P/messages/me -d hello                                   to it, from any node
             curl $P/messages --json '{"to":["n2","n3"],"body":"hello"}'    to several; "*" is all others
-            curl "$P/inbox/n2?wait=10s&ack=auto"                           read and take out, on the node itself
+            curl -L "$P/inbox/me?wait=10s&ack=auto"                        read and take out: other nodes redirect
             curl "$P/inbox/n2"                                             look only
             curl -X POST "$P/inbox/n2/ack?upto=ID"                         take out all up to a message
             curl "$P/messages/n2?delivery=reliable&ordering=fifo" -d one   in the order in which they are sent
@@ -276,7 +278,11 @@ enum Help {
             delivery=stubborn     sent until ttl is over or it is taken: comes at least once, and perhaps again
             delivery=reliable     sent until it is acknowledged: comes once while both processes live (the default)
             ordering=fifo         after all that this node has sent there before; for reliable messages
-            Messages are kept in memory until they are taken out: they do not survive a crash.
+            Messages are kept in memory until they are taken out: they do not survive a crash of that node.
+            A full inbox refuses them, and GET /messages/ID says so.
+
+            curl -L -X PUT $P/participants/me/state --json '{"load":3}'    what others may read of you
+            curl -L $P/participants/me/state
 
             """
         ),
