@@ -103,7 +103,7 @@ extension NativeAPI {
         }
         guard route.method != .get else { return }
         switch route.id {
-        case .sendMessage, .sendMessageTo, .publishEvent, .acknowledgeInbox, .transferLeadership, .tickClock,
+        case .publishEvent, .acknowledgeInbox, .transferLeadership, .tickClock,
             .observeClock,
             .compareClocks, .setLinkFault, .partition, .pauseNode, .healFaults, .healFault:
             guard request.field("idempotency-key") == nil else {

@@ -277,8 +277,11 @@ enum Help {
             delivery=unreliable   sent once: may be lost, come twice or late
             delivery=stubborn     sent until ttl is over or it is taken: comes at least once, and perhaps again
             delivery=reliable     sent until it is acknowledged: comes once while both processes live (the default)
+            delivery=logged       kept by a majority of nodes until it is taken, for 24h unless ttl says otherwise
             ordering=fifo         after all that this node has sent there before; for reliable messages
-            Messages are kept in memory until they are taken out: they do not survive a crash of that node.
+            ordering=total        one order for all recipients; logged messages have that in any case
+            wait=ack              answer when it is known what became of the message, or timeout is over
+            Messages are kept in memory until they are taken out: only logged ones survive a crash of that node.
             A full inbox refuses them, and GET /messages/ID says so.
 
             curl -L -X PUT $P/participants/me/state --json '{"load":3}'    what others may read of you

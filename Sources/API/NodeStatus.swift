@@ -239,13 +239,16 @@ extension NodeStatus {
         public var trace: TraceContext?
         /// The times of its sending, as far as they are known.
         public var stamp: Stamp
+        /// The place of a logged message in the order of all; nil for others.
+        public var order: UInt64?
 
         /// Makes an item.
         public init(
             id: String, from: String, channel: String, body: [UInt8], time: WallTime,
-            trace: TraceContext? = nil, stamp: Stamp = Stamp()
+            trace: TraceContext? = nil, stamp: Stamp = Stamp(), order: UInt64? = nil
         ) {
             self.stamp = stamp
+            self.order = order
             self.id = id
             self.from = from
             self.channel = channel

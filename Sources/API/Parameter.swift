@@ -59,7 +59,7 @@ extension Parameter {
     /// What a write takes that may be fenced.
     static let fenced: [Parameter] = [.fence] + routing
     /// What a message is sent with.
-    static let sending: [Parameter] = [.channel, .from, .delivery, .ordering, .ttl, .timeout]
+    static let sending: [Parameter] = [.channel, .from, .delivery, .ordering, .ttl, .wait] + routing
     /// What a stream of changes carries, and how long.
     static let watching: [Parameter] = [.from, .snapshot, .prev, .only, .keys, .max, .wait, .bookmarks]
     /// Which keys a request is about.

@@ -106,6 +106,8 @@ public struct WritePlan: Sendable {
         case announcement
         case task(TaskForm)
         case participant
+        /// With the names that the client called the recipients by.
+        case message(MessagePlan, [String])
     }
 
     /// How the client said its condition.
@@ -465,6 +467,16 @@ public struct MessagePlan: Sendable {
     public let ordering: MessageOrdering
     /// For how long it is sent, until it is known to have come.
     public let ttl: Instant.Span
+    /// For how long the sender waits until it is known what became of it; nil: not at all.
+    public let wait: Instant.Span?
     /// The wording of the answer.
     public let traits: RequestTraits
+}
+
+extension WritePlan {
+    /// The logged message that it sends, nil if it does something else.
+    public var message: MessagePlan? {
+        guard case .message(let message, _) = form else { return nil }
+        return message
+    }
 }

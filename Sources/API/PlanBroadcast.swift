@@ -104,15 +104,7 @@ extension NativeAPI {
         try check(body, channel: channel, from: sender)
         guard abstraction == .atomic else {
             // What goes through the log alone could promise these.
-            for parameter in [Parameter.redirect, .forward, .explain] where asked.parameters[parameter] != nil
-            {
-                throw Problem(.badRequest, "\(parameter.rawValue) is for abstraction=atomic")
-                    .with("parameter", .text(parameter.rawValue))
-            }
-            guard asked.request.field("idempotency-key") == nil else {
-                throw Problem(.badRequest, "only abstraction=atomic takes an Idempotency-Key")
-                    .with("header", .text("Idempotency-Key"))
-            }
+            try refuseRouting(asked, unless: "abstraction=atomic")
             return .broadcast(
                 BroadcastPlan(
                     abstraction: abstraction, sender: sender, channel: channel, body: body,

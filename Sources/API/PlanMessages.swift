@@ -1,9 +1,9 @@
 // Plans for messages from node to node, and their answers.
 
-public import Clocks
-public import HTTP
+import HTTP
 import JSON
 public import Primitives
+import Store
 
 /// What is promised of a message (the ladder of Cachin, Guerraoui and Rodrigues, chapter 2).
 public enum MessageDelivery: String, Sendable, CaseIterable {
@@ -13,7 +13,13 @@ public enum MessageDelivery: String, Sendable, CaseIterable {
     case stubborn
     /// Sent until it is acknowledged: it comes once while both processes live.
     case reliable
+    /// Kept by a majority of nodes in their log until it is taken or its time is over: it survives the crash
+    /// of sender, recipient and any minority (section 2.4.5 there).
+    case logged
 }
+
+/// What a request that sends a message may wait for.
+private enum MessageWait: String, CaseIterable { case ack }
 
 /// In what order messages come.
 public enum MessageOrdering: String, Sendable, CaseIterable {
@@ -21,6 +27,10 @@ public enum MessageOrdering: String, Sendable, CaseIterable {
     case none
     /// After all that this node sent to the same recipient before, with the same promise.
     case fifo
+    /// After all that its sender had sent or taken out before. For logged messages.
+    case causal
+    /// In one order for all recipients, that of the log, which is a causal one. For logged messages.
+    case total
 }
 
 /// What a node knows of a message that it sent.
@@ -33,7 +43,7 @@ public struct MessageRecord: Sendable, Equatable {
         case delivered
         /// It was taken out there.
         case acked
-        /// Its time was over; whether it came is not known.
+        /// Its time was over; whether it came is not known. A logged one was not taken.
         case expired
         /// The recipient's process ended before it had answered, or its inbox did before the message was
         /// taken out; whether it was read is not known.
@@ -43,11 +53,14 @@ public struct MessageRecord: Sendable, Equatable {
         /// No node and no participant is called so.
         case unknown
 
+        /// Whether nothing comes after it, but that an acknowledgement may come late.
+        public var isFinal: Bool { self != .sent && self != .delivered }
+
         /// Whether it may come after another one.
         public func follows(_ state: State) -> Bool {
             switch (state, self) {
             case (.sent, .delivered), (.sent, .acked), (.sent, .expired), (.sent, .lost),
-                (.sent, .refused), (.delivered, .refused), (.delivered, .lost):
+                (.sent, .refused), (.delivered, .refused), (.delivered, .lost), (.delivered, .expired):
                 true
             case (.delivered, .acked), (.expired, .acked), (.lost, .acked): true
             default: false
@@ -63,6 +76,27 @@ public struct MessageRecord: Sendable, Equatable {
         public var node: NodeID?
         /// How far the message came.
         public var state: State
+        /// How it came so far, with the sender's time of learning it.
+        public var path: [Step] = []
+
+        /// A step on its way.
+        public struct Step: Sendable, Equatable {
+            /// What it was after the step.
+            public var state: State
+            /// By the wall clock of the node that it was sent from.
+            public var time: WallTime
+            /// Makes it of its parts.
+            public init(state: State, time: WallTime) {
+                self.state = state
+                self.time = time
+            }
+        }
+
+        /// It goes on.
+        public mutating func step(to state: State, at time: WallTime) {
+            self.state = state
+            path.append(Step(state: state, time: time))
+        }
 
         /// The inbox's name: that of a node may be said as `node:n1`.
         public var inbox: String { name.hasPrefix("node:") ? String(name.dropFirst(5)) : name }
@@ -90,6 +124,9 @@ public struct MessageRecord: Sendable, Equatable {
     /// To whom.
     public var recipients: [Recipient] = []
 
+    /// Whether nothing more is to be learned of it.
+    public var isFinal: Bool { recipients.allSatisfy(\.state.isFinal) }
+
     /// Makes a record without recipients.
     public init(
         id: RequestID, delivery: MessageDelivery, ordering: MessageOrdering, channel: String, from: String,
@@ -112,7 +149,7 @@ extension NativeAPI {
         var fields = MessageFields()
         fields.to = name == "*" ? .all : .named([name])
         fields.body = asked.request.body
-        return .message(try message(fields, asked))
+        return try plan(try message(fields, asked), asked)
     }
 
     /// `POST /messages`.
@@ -120,7 +157,43 @@ extension NativeAPI {
         try expectJSON(asked.request)
         var fields = MessageFields()
         try fields.read(asked.request.body)
-        return .message(try message(fields, asked))
+        return try plan(try message(fields, asked), asked)
+    }
+
+    /// What is logged goes through the log, the rest over links.
+    private func plan(_ message: MessagePlan, _ asked: Asked) throws(Problem) -> Plan {
+        guard message.delivery == .logged else {
+            try refuseRouting(asked, unless: "delivery=logged")
+            return .message(message)
+        }
+        var names: [String]
+        switch message.to {
+        case .all: names = settings.memberNames.filter { $0 != settings.nodeName }
+        case .named(let named): names = named
+        }
+        guard !names.isEmpty else { throw Problem(.badRequest, "there is no other node to send it to") }
+        let recipients = try names.map { (name) throws(Problem) in
+            let inbox = name.hasPrefix("node:") ? String(name.dropFirst(5)) : name
+            guard Store.Limits.isName(inbox) else { throw Self.noParticipant(name) }
+            return LoggedLetter.Recipient(inbox: inbox, isNode: settings.memberNames.contains(inbox))
+        }
+        let letter = LoggedLetter(
+            to: recipients, sender: message.from, channel: message.channel, body: message.body,
+            timeToLive: Int64(message.ttl.milliseconds))
+        return .write(
+            try write(.operation(.coordinate(.participant(.send(letter)))), .message(message, names), asked))
+    }
+
+    /// Refuses what only requests take that go through the log.
+    func refuseRouting(_ asked: Asked, unless choice: String) throws(Problem) {
+        for parameter in [Parameter.redirect, .forward, .explain] where asked.parameters[parameter] != nil {
+            throw Problem(.badRequest, "\(parameter.rawValue) is for \(choice)")
+                .with("parameter", .text(parameter.rawValue))
+        }
+        guard asked.request.field("idempotency-key") == nil else {
+            throw Problem(.badRequest, "only \(choice) takes an Idempotency-Key")
+                .with("header", .text("Idempotency-Key"))
+        }
     }
 
     private static func missing(_ field: String, _ what: String) -> Problem {
@@ -134,7 +207,7 @@ extension NativeAPI {
         guard let to = fields.to else { throw Self.missing("to", "a name, a list of names, or \"*\"") }
         guard let body = fields.body else { throw Self.missing("body", "text, or body_b64 with base 64") }
         let parameters = asked.parameters
-        _ = try timeout(parameters)
+        let timeout = try timeout(parameters)
         if fields.channel == nil { fields.channel = try channel(parameters) }
         if fields.from == nil { fields.from = try parameters.text(.from) }
         if fields.delivery == nil { fields.delivery = try Self.delivery(parameters.text(.delivery)) }
@@ -142,38 +215,48 @@ extension NativeAPI {
         if fields.ttl == nil { fields.ttl = try parameters.span(.ttl, most: .seconds(1 << 32)) }
         try check(body, channel: fields.channel, from: fields.from)
         let (delivery, ordering) = (fields.delivery ?? .reliable, fields.ordering ?? .none)
-        guard ordering == .none || delivery == .reliable else {
-            throw Problem(.badRequest, "ordering=fifo needs delivery=reliable")
-                .with("parameter", .text(Parameter.ordering.rawValue))
+        guard ordering == .none || delivery == .logged || (ordering, delivery) == (.fifo, .reliable) else {
+            let needed = ordering == .fifo ? "reliable or logged" : "logged"
+            throw Problem(
+                .badRequest,
+                "ordering=\(ordering.rawValue) needs delivery=\(needed), not \(delivery.rawValue)"
+            )
+            .with("parameter", .text(Parameter.ordering.rawValue))
         }
-        let ttl = fields.ttl ?? .seconds(3_600)
-        guard ttl.milliseconds > 0, ttl <= .seconds(86_400) else {
-            throw Problem(.badDuration, "ttl: a message is sent for 1ms to 24h")
-                .with("parameter", .text(Parameter.ttl.rawValue))
+        let ttl = fields.ttl ?? .seconds(delivery == .logged ? 86_400 : 3_600)
+        let most: Instant.Span =
+            delivery == .logged
+            ? .milliseconds(Int(Store.Limits.messageMilliseconds)) : .seconds(86_400)
+        guard ttl.milliseconds > 0, ttl <= most else {
+            throw Problem(
+                .badDuration,
+                delivery == .logged
+                    ? "ttl: a logged message is kept for 1ms to 720h"
+                    : "ttl: a message is sent for 1ms to 24h"
+            )
+            .with("parameter", .text(Parameter.ttl.rawValue))
         }
+        let waits = try parameters.choice(.wait, of: MessageWait.self, words: "ack")
         return MessagePlan(
             to: to, channel: fields.channel ?? "default", body: body, from: fields.from ?? settings.nodeName,
-            delivery: delivery, ordering: ordering, ttl: ttl, traits: asked.traits)
+            delivery: delivery, ordering: ordering, ttl: ttl, wait: waits.map { _ in timeout },
+            traits: asked.traits)
     }
 
     fileprivate static func delivery(_ text: String?) throws(Problem) -> MessageDelivery? {
-        try choice(text, .delivery, later: ["logged"])
+        try choice(text, .delivery)
     }
 
     fileprivate static func ordering(_ text: String?) throws(Problem) -> MessageOrdering? {
-        try choice(text, .ordering, later: ["causal", "total"])
+        try choice(text, .ordering)
     }
 
     private static func choice<Choice: RawRepresentable & CaseIterable>(
-        _ text: String?, _ parameter: Parameter, later: [String]
+        _ text: String?, _ parameter: Parameter
     ) throws(Problem) -> Choice? where Choice.RawValue == String {
         guard let text else { return nil }
         if let choice = Choice(rawValue: text) { return choice }
         let name = parameter.rawValue
-        guard !later.contains(text) else {
-            throw Problem(.notImplemented, "\(name)=\(text) is not supported yet")
-                .with("parameter", .text(name))
-        }
         let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
         throw Problem(.badRequest, "\(name) is one of \(names), not '\(readable(text.utf8))'")
             .with("parameter", .text(name))
@@ -186,7 +269,7 @@ extension NativeAPI {
         return id
     }
 
-    private static func noMessage(_ text: String) -> Problem {
+    static func noMessage(_ text: String) -> Problem {
         Problem(
             .messageNotFound,
             "this node has sent no message '\(readable(text.utf8))', or has forgotten it: ask the node that "
@@ -211,72 +294,6 @@ extension NativeAPI {
             throw Problem(.badRequest, "channel has 1 to 256 bytes")
         }
         return channel
-    }
-
-    // MARK: Answers
-
-    /// The answer to a message: 202 if any recipient may get it, else the problem of the first that can't.
-    public func render(
-        message plan: MessagePlan, record: MessageRecord, stamp: Stamp, context: AnswerContext
-    ) -> HTTP.Response {
-        let isOnItsWay = record.recipients.contains { $0.state != .refused && $0.state != .unknown }
-        if !isOnItsWay, let first = record.recipients.first {
-            let found =
-                first.state == .unknown
-                ? Self.noParticipant(first.name)
-                : Problem(
-                    .queueFull, "the message can't be taken for '\(readable(first.name.utf8))' now")
-            return problem(found, traits: plan.traits, context: context)
-        }
-        var response = json(status: 202, revision: context.revision, traits: plan.traits, context: context) {
-            json in
-            json.beginObject()
-            json.field("id", record.id.description)
-            json.field("lamport", stamp.lamport ?? 0)
-            json.field("hlc", stamp.hybrid?.text ?? "")
-            Self.write(record.recipients, to: &json)
-            json.endObject()
-        }
-        response.addField("Location", "/messages/\(record.id)")
-        response.setField("Parley-Request-Id", record.id.description)
-        return response
-    }
-
-    /// The answer to what became of a message.
-    public func render(
-        record: MessageRecord?, of id: RequestID, traits: RequestTraits, context: AnswerContext
-    ) -> HTTP.Response {
-        guard let record else {
-            return problem(Self.noMessage(id.description), traits: traits, context: context)
-        }
-        return json(revision: context.revision, traits: traits, context: context) { json in
-            json.beginObject()
-            json.field("id", record.id.description)
-            json.field("from", record.from)
-            json.field("channel", record.channel)
-            json.field("delivery", record.delivery.rawValue)
-            json.field("ordering", record.ordering.rawValue)
-            json.field("sent", record.sent.rfc3339)
-            json.field("until", record.until.rfc3339)
-            Self.write(record.recipients, to: &json)
-            json.endObject()
-        }
-    }
-
-    private static func write(_ recipients: [MessageRecord.Recipient], to json: inout JSONWriter) {
-        json.name("deliveries")
-        json.beginObject()
-        for recipient in recipients { json.field(recipient.name, recipient.state.rawValue) }
-        json.endObject()
-    }
-
-    /// The answer to a message that is too long for what is promised of it.
-    public func tooLong(_ plan: MessagePlan, most: Int, context: AnswerContext) -> HTTP.Response {
-        problem(
-            .contentTooLarge,
-            detail:
-                "with delivery=\(plan.delivery.rawValue) a message with its names has up to \(most) bytes",
-            traits: plan.traits, context: context)
     }
 }
 

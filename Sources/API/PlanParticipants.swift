@@ -119,6 +119,7 @@ extension NativeAPI {
         case .notFound(let name): noParticipant(name)
         case .tooMany(let count):
             Problem(.quotaExceeded, "there are \(count) participants, as many as may be")
+        case .inboxFull(let name): fullInbox(name)
         }
     }
 
@@ -142,6 +143,11 @@ extension NativeAPI {
             return answer(plan, revision: context.revision, context: context) { json in
                 json.field("participant", name)
             }
+        case .sent, .taken:
+            // A message has a form of its own, and what is taken no plan.
+            return problem(
+                .internal, detail: "the outcome does not belong to the request", traits: plan.traits,
+                context: context)
         }
     }
 

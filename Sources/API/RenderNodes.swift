@@ -267,6 +267,7 @@ extension NativeAPI {
             json.field("channel", item.channel)
             json.bytesField("body", item.body)
             json.field("time", item.time.rfc3339)
+            if let order = item.order { json.field("order", order) }
             if let lamport = item.stamp.lamport { json.field("lamport", lamport) }
             if let hybrid = item.stamp.hybrid { json.field("hlc", hybrid.text) }
             if let trace = item.trace {

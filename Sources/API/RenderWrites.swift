@@ -14,6 +14,7 @@ extension NativeAPI {
         if case .coordinated(.task(let outcome)) = outcome, case .task(let form) = plan.form {
             return render(outcome, of: form, plan: plan, context: context)
         }
+        if let answer = render(sent: outcome, plan: plan, context: context) { return answer }
         if case .coordinated(.participant(let outcome)) = outcome {
             return render(outcome, plan: plan, context: context)
         }

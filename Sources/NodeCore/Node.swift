@@ -146,7 +146,7 @@ public struct Node: Sendable {
             }
         case .fetchSnapshot(let reference, let source): fetch(reference, from: source, now, wall)
         case .answered, .refused, .settled, .changed, .stepped, .replaced, .readable, .readRefused,
-            .announced,
+            .announced, .messageEnded,
             .deliver, .traced, .transferEnded, .transition:
             pending.append(.client(effect))
         }

@@ -105,6 +105,8 @@ final class Inboxes {
     private var inboxes: [String: Inbox] = [:]
     private var states: [String: ParticipantState] = [:]
     private var byteCount = 0
+    /// The numbers of logged messages that are being taken out, by inbox.
+    private var taken: [String: Set<UInt64>] = [:]
     /// Messages to all that gave way to others, or found no room.
     private(set) var dropped: UInt64 = 0
 
@@ -150,6 +152,17 @@ final class Inboxes {
         guard let inbox = inboxes.removeValue(forKey: name) else { return [] }
         byteCount -= inbox.byteCount
         return inbox.messages
+    }
+
+    // MARK: Logged messages
+
+    func taking(from name: String) -> Set<UInt64> { taken[name] ?? [] }
+
+    func beginTaking(_ numbers: [UInt64], from name: String) { taken[name, default: []].formUnion(numbers) }
+
+    func endTaking(_ numbers: [UInt64], from name: String) {
+        taken[name]?.subtract(numbers)
+        if taken[name]?.isEmpty == true { taken[name] = nil }
     }
 
     // MARK: States

@@ -21,6 +21,12 @@ extension NodeLoop {
         }
         if waitsForMore(plan, outcome, on: connection) { return }
         if outcome.isWaiting { return wait(for: id, plan, on: connection) }
+        if let message = plan.message,
+            let (record, deliveries) = api.record(of: plan, id: id, outcome: outcome, at: wall)
+        {
+            outbox.add(record, deliveries)
+            if message.wait != nil { return awaitEnd(of: id, message, on: connection) }
+        }
         let context = writeContext(plan, id)
         let response = api.render(write: plan, outcome: outcome, context: context)
         guard plan.hold != nil, let lease = heldLease(outcome), response.status < 300 else {
@@ -85,6 +91,7 @@ extension NodeLoop {
         tryAgain(at: row)
         if row.isTask { waiters.isStirred = true }
         if let name = row.participant { settle(participant: name) }
+        if let name = row.loggedInbox, home(of: name) == roster.own { waiters.isStirred = true }
         guard !holds.isEmpty else { return }
         for connection in holds.connections(holding: row) {
             if let hold = holds[connection] { checkHold(of: connection, hold) }
@@ -99,6 +106,8 @@ extension NodeLoop {
         }
         for row in repeats.rows { tryAgain(at: row) }
         for name in inboxes.names { settle(participant: name) }
+        lookAgainAtLogged()
+        waiters.isStirred = true
         for request in parked.requests {
             switch node.replica.keyspace.claimOutcome(of: request) {
             case .waiting: continue

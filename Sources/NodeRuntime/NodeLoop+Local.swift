@@ -76,15 +76,18 @@ extension NodeLoop {
     }
 
     /// Does what is asked of the inbox or the state of a participant whose home this is. Answers false if it
-    /// was refused.
+    /// was refused, or is answered later.
     private mutating func attend(
         _ plan: LocalPlan, _ status: inout NodeStatus, on connection: ConnectionID
     ) -> Bool {
         switch plan.view {
         case .inbox(let query): fill(&status, query)
         case .acknowledge(let name, let id, let andAllBefore):
+            if take(logged: id, of: name, andAllBefore: andAllBefore, for: plan, on: connection) {
+                return false
+            }
             status.acknowledgedCount = take(id, of: name, andAllBefore: andAllBefore)
-            status.inboxDepth = inboxes[inboxName(name)].messages.count
+            status.inboxDepth = depth(of: inboxName(name))
         case .showState(let name, let json):
             guard show(json, of: name) else {
                 refuse(connection, .quotaExceeded, plan.traits)

@@ -32,6 +32,10 @@ extension NodeLoop {
         var ways: [(place: Int, node: NodeID, numbers: [UInt64])] = []
         for (place, name) in names.enumerated() {
             var recipient = MessageRecord.Recipient(name: name, node: home(of: name), state: .unknown)
+            defer {
+                recipient.step(to: recipient.state, at: wall)
+                record.recipients.append(recipient)
+            }
             if let node = recipient.node {
                 let note = Note(
                     sender: plan.from, recipient: recipient.inbox, channel: plan.channel, id: id,
@@ -47,13 +51,20 @@ extension NodeLoop {
                     recipient.state = .refused
                 }
             }
-            record.recipients.append(recipient)
         }
         outbox.add(record)
         for way in ways { outbox.expect(way.numbers, of: id, to: way.node, place: way.place) }
+        if plan.wait != nil { return awaitEnd(of: id, plan, on: connection) }
         var context = context()
         context.requestID = id
         answer(connection, api.render(message: plan, record: record, stamp: stamp, context: context))
+    }
+
+    /// Answers once it is known what became of a message, or the client's patience is over.
+    mutating func awaitEnd(of id: RequestID, _ plan: MessagePlan, on connection: ConnectionID) {
+        outbox.await(id)
+        hold(connection, .delivery(plan, id), until: now + (plan.wait ?? .zero), plan.traits)
+        waiters.isStirred = true
     }
 
     /// Sends a message to one node; answers how it stands, and under which numbers its end will be told.
@@ -86,11 +97,11 @@ extension NodeLoop {
         for news in datagrams.links.takeNews() {
             switch news {
             case .parcel(let bytes, let peer): hear(bytes, from: peer)
-            case .ended(let number, let outcome, let peer): outbox.end(number, outcome, to: peer)
+            case .ended(let number, let outcome, let peer): outbox.end(number, outcome, to: peer, at: wall)
             case .receipt(let bytes, let peer):
                 guard let receipt = Receipt(bytes) else { break }
                 for id in receipt.ids {
-                    let numbers = outbox.settle(id, receipt.verdict, in: receipt.inbox, at: peer)
+                    let numbers = outbox.settle(id, receipt.verdict, in: receipt.inbox, of: peer, at: wall)
                     for number in numbers { datagrams.links.stop(number, to: peer) }
                 }
             }
@@ -134,21 +145,37 @@ extension NodeLoop {
     /// Whether a question about an inbox is to be answered now: there is something in it, or it is elsewhere.
     func hasNews(for plan: LocalPlan) -> Bool {
         guard case .inbox(let query) = plan.view else { return true }
-        return !inboxes[inboxName(query.participant)].first(1, channel: query.channel).isEmpty
-            || home(of: query.participant) != roster.own
+        let name = inboxName(query.participant)
+        return !inboxes[name].first(1, channel: query.channel).isEmpty
+            || !logged(in: name, query, most: 1).isEmpty || home(of: query.participant) != roster.own
     }
 
     mutating func fill(_ status: inout NodeStatus, _ query: InboxQuery) {
         let name = inboxName(query.participant)
-        let messages = inboxes[name].first(query.max, channel: query.channel)
-        status.inboxItems = messages.map { message in
+        let logged = logged(in: name, query, most: query.max)
+        let messages = inboxes[name].first(query.max - logged.count, channel: query.channel)
+        status.inboxItems = logged.map { message in
+            NodeStatus.InboxItem(
+                id: message.id.description, from: message.sender, channel: message.channel,
+                body: message.body, time: message.sentAt, order: message.number)
+        }
+        status.inboxItems += messages.map { message in
             NodeStatus.InboxItem(
                 id: message.note.id.description, from: message.note.sender, channel: message.note.channel,
                 body: message.note.body, time: message.arrived, trace: message.note.trace,
                 stamp: message.stamp)
         }
-        if query.takes { finish(inboxes.change(name) { $0.remove(messages) }, in: name, .taken) }
-        status.inboxDepth = inboxes[name].messages.count
+        if query.takes {
+            if !messages.isEmpty { finish(inboxes.change(name) { $0.remove(messages) }, in: name, .taken) }
+            if !logged.isEmpty { take(logged.map(\.number), from: name, for: nil) }
+        }
+        status.inboxDepth = depth(of: name)
+    }
+
+    /// How many messages wait in an inbox.
+    func depth(of name: String) -> Int {
+        inboxes[name].messages.count + node.replica.keyspace.loggedCount(in: name)
+            - inboxes.taking(from: name).count
     }
 
     /// Takes a message out of an inbox, or all up to it; answers how many there were.
@@ -167,7 +194,7 @@ extension NodeLoop {
             if let origin = message.origin {
                 receipts[origin, default: []].append(message.note.id)
             } else {
-                _ = outbox.settle(message.note.id, verdict, in: name, at: roster.own)
+                _ = outbox.settle(message.note.id, verdict, in: name, of: roster.own, at: wall)
             }
         }
         for (peer, ids) in receipts { tell(peer, Receipt(verdict: verdict, inbox: name, ids: ids)) }
@@ -250,8 +277,9 @@ extension MessagePlan {
         switch (delivery, ordering) {
         case (.unreliable, _): .fairLoss
         case (.stubborn, _): .stubborn
-        case (.reliable, .none): .perfect
         case (.reliable, .fifo): .fifo
+        // What is logged does not go over links.
+        case (.reliable, _), (.logged, _): .perfect
         }
     }
 }

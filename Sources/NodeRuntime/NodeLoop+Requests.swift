@@ -161,6 +161,11 @@ extension NodeLoop {
             importing.outcomes.append(.outcome(outcome))
             goOn(importing)
         case .renewal(let connection, let start): finishRenewal(of: connection, since: start, outcome)
+        case .taking(let taking):
+            guard case .coordinated(.participant(.taken(let count))) = outcome else {
+                return finishTaking(taking, count: 0, .internal)
+            }
+            finishTaking(taking, count: count, nil)
         case .read, .local, .message, .log, .unattended, nil: break
         }
     }
@@ -212,6 +217,7 @@ extension NodeLoop {
                 importing.outcomes.append(.failed(.noLeader))
             }
             goOn(importing)
+        case .taking(let taking): finishTaking(taking, count: 0, code)
         // It is tried again until what is held has run out.
         case .renewal, .read, .local, .message, .log, .unattended, nil: break
         }
@@ -259,7 +265,7 @@ extension NodeLoop {
             attempt(plan, on: connection, given: .linearizable, since: now, readIndex: now - since)
         case .local(let connection, let plan): attempt(plan, on: connection)
         case .message(let connection, let plan): message(plan, on: connection, isCurrent: true)
-        case .write, .importing, .log, .renewal, .unattended, nil: break
+        case .write, .importing, .log, .renewal, .taking, .unattended, nil: break
         }
     }
 
@@ -274,7 +280,7 @@ extension NodeLoop {
         case .read(let connection, let plan, _): refuse(connection, code, plan.traits)
         case .local(let connection, let plan): refuse(connection, code, plan.traits)
         case .message(let connection, let plan): refuse(connection, code, plan.traits)
-        case .write, .importing, .log, .renewal, .unattended, nil: break
+        case .write, .importing, .log, .renewal, .taking, .unattended, nil: break
         }
     }
 
@@ -360,6 +366,10 @@ extension NodeLoop {
 
     /// Looks at the held answers that something may have happened to.
     mutating func settleWaiters() {
+        if outbox.isStirred {
+            outbox.isStirred = false
+            waiters.isStirred = true
+        }
         for (waiter, isOver) in waiters.due(in: node.replica.keyspace, at: now) {
             settle(waiter, isOver: isOver)
         }
@@ -404,6 +414,13 @@ extension NodeLoop {
         case .message(let plan):
             guard hasNews(for: plan) || isOver else { return waiters.insert(waiter) }
             show(plan, on: connection)
+        case .delivery(let plan, let id):
+            let record = outbox.record(id)
+            guard isOver || record?.isFinal ?? true else { return waiters.insert(waiter) }
+            outbox.endAwaiting(id)
+            var context = context()
+            context.requestID = id
+            answer(connection, api.render(awaited: plan, record: record, of: id, context: context))
         case .transfer(let plan, let from, let term):
             settleTransfer(plan, from: from, term: term, waiter, isOver: isOver)
         }

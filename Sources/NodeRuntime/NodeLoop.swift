@@ -234,6 +234,8 @@ struct NodeLoop: ~Copyable {
         case .readable(let token): finishRead(token)
         case .readRefused(let token, let refusal): failRead(token, refusal)
         case .deliver(let note): put(note)
+        case .messageEnded(let number, let wasTaken):
+            outbox.end(logged: number, wasTaken: wasTaken, at: wall)
         case .announced(let id, let said):
             put(
                 Note(

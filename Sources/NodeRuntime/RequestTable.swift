@@ -20,8 +20,17 @@ enum PendingRequest {
     case log(ConnectionID, LocalPlan)
     /// What is held for a connection is being renewed.
     case renewal(ConnectionID, since: Instant)
+    /// Logged messages are being taken out of an inbox.
+    case taking(Taking)
     /// A command that nobody waits for.
     case unattended
+
+    struct Taking {
+        var inbox: String
+        var numbers: [UInt64]
+        /// Who acknowledged them; nil if they were shown to somebody who takes what is shown.
+        var client: (connection: ConnectionID, plan: LocalPlan)?
+    }
 
     struct Importing {
         var connection: ConnectionID

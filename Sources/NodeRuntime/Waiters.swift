@@ -19,6 +19,8 @@ struct Waiter {
         case transition(LocalPlan, known: UInt64)
         /// A message in an inbox.
         case message(LocalPlan)
+        /// What became of a message that this node sent.
+        case delivery(MessagePlan, RequestID)
         /// Another leader that has committed.
         case transfer(TransferPlan, from: String, term: Term)
     }

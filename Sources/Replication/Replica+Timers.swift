@@ -68,6 +68,8 @@ extension Replica {
             case .stepped(let step): effects.append(.stepped(step))
             case .announced(let request, let announcement):
                 effects.append(.announced(request, announcement))
+            case .messageEnded(let number, let wasTaken):
+                effects.append(.messageEnded(number, wasTaken: wasTaken))
             }
         }
     }

@@ -100,6 +100,8 @@ public enum ReplicaEffect: Sendable {
     case fetchSnapshot(SnapshotReference, from: NodeID)
     /// A request says something to all nodes, each of which delivers it in the order of the log.
     case announced(RequestID, Announcement)
+    /// A logged message is in no inbox any more.
+    case messageEnded(UInt64, wasTaken: Bool)
     /// A note for this node's inbox.
     case deliver(Note)
     /// A write with a trace came from that node, and was refused if there is a reason. For the log lines.

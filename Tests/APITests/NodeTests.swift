@@ -272,7 +272,7 @@ import Testing
         (#"{"to":"n1","body":"x","body_b64":"eA=="}"#, "bad_json"),
         (#"{"to":"n1","body":"\ud800"}"#, "bad_json"),
         (#"{"to":"n1","body":NaN}"#, "bad_json"), (#"{"to":"n1","bdoy":"x"}"#, "unknown_parameter"),
-        (#"{"to":"n1","body":"x","delivery":"logged"}"#, "not_implemented"), (#"{"body":"x"}"#, "invalid"),
+        (#"{"to":"n1","body":"x","key":"k"}"#, "not_implemented"), (#"{"body":"x"}"#, "invalid"),
         (#"{"to":"n1"}"#, "invalid"), (#"{"to":[],"body":"x"}"#, "bad_request"), ("null", "bad_json"),
         (#"{'to':'n1'}"#, "bad_json"), ("\u{feff}{}", "bad_json"),
         (String(repeating: #"{"to":"#, count: 70), "bad_json"),
@@ -284,11 +284,14 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/messages/n1?delivery=maybe", "bad_request"), ("/messages/n1?delivery=logged", "not_implemented"),
-        ("/messages/n1?ordering=total", "not_implemented"), ("/messages/n1?ordering=some", "bad_request"),
+        ("/messages/n1?delivery=maybe", "bad_request"),
+        ("/messages/n1?ordering=causal", "bad_request"),
+        ("/messages/n1?ordering=total", "bad_request"), ("/messages/n1?redirect", "bad_request"),
+        ("/messages/n1?delivery=logged&ttl=721h", "bad_duration"),
+        ("/messages/n1?ordering=some", "bad_request"),
         ("/messages/n1?ordering=fifo&delivery=unreliable", "bad_request"),
         ("/messages/n1?ttl=0s", "bad_duration"), ("/messages/n1?ttl=25h", "bad_duration"),
-        ("/messages/n1?wait=ack", "unknown_parameter"),
+        ("/messages/n1?wait=1s", "bad_request"), ("/messages/n1?delivery=logged&to=x", "unknown_parameter"),
     ])
     func `refuse promises that nobody keeps`(_ target: String, _ code: String) {
         #expect(immediate(.post, target, body: "x")?.code == code)

@@ -95,7 +95,7 @@ check "parley sent" within 5 taken
 # Bad input, and what does not fit.
 refused() { local name=$1 code=$2; shift 2; same "$name" "$code" "$(curl -s -m 10 "$@" | jq -r .code)"; }
 refused "a delivery that is none" bad_request -X POST "$(url 1)/messages/n2?delivery=maybe" -d x
-refused "one of a later version" not_implemented -X POST "$(url 1)/messages/n2?delivery=logged" -d x
+refused "an order that only logged messages have" bad_request -X POST "$(url 1)/messages/n2?ordering=total" -d x
 refused "an order that needs more" bad_request -X POST "$(url 1)/messages/n2?delivery=unreliable&ordering=fifo" -d x
 refused "no time at all" bad_duration -X POST "$(url 1)/messages/n2?ttl=0s" -d x
 refused "a long stubborn one" content_too_large -X POST "$(url 1)/messages/n2?delivery=stubborn" --data-binary "@$WORK/big"

@@ -183,7 +183,7 @@ final class Clients {
             guard take(token, node) != nil else { return }
             end(token, .refused)
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot, .settled, .changed, .stepped, .replaced,
-            .announced, .deliver, .traced, .transferEnded, .transition:
+            .announced, .messageEnded, .deliver, .traced, .transferEnded, .transition:
             break
         }
     }

@@ -282,7 +282,7 @@ final class Cluster {
                 .fetched(reference, node.id, from: source, incarnation: node.incarnation),
                 at: now + generator.next(in: faults.delay) + generator.next(in: faults.delay))
         case .answered, .refused, .settled, .changed, .stepped, .replaced, .readable, .readRefused,
-            .announced,
+            .announced, .messageEnded,
             .deliver, .traced, .transferEnded, .transition:
             break
         }

@@ -17,6 +17,8 @@ struct TimedStore {
     var changed: [RowKey] = []
     /// What was said to all nodes.
     var announced: [(request: RequestID, said: Announcement)] = []
+    /// Logged messages that came to their end.
+    var ended: [(number: UInt64, wasTaken: Bool)] = []
     /// The steps that leases and claimants took.
     var steps: [CoordinationStep] = []
     private var lastRequest: UInt64 = 0
@@ -45,6 +47,7 @@ struct TimedStore {
             case .changed(let row): changed.append(row)
             case .stepped(let step): steps.append(step)
             case .announced(let request, let said): announced.append((request, said))
+            case .messageEnded(let number, let wasTaken): ended.append((number, wasTaken))
             }
         }
         return outcome

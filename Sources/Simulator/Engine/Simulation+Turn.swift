@@ -129,7 +129,7 @@ extension Simulation {
         case .readRefused(let token, let refusal): answer(call: token, .refused("\(refusal)"), node)
         case .transition(let transition):
             if transition.to == .leader { statistics.elections += 1 }
-        case .changed, .stepped, .announced, .deliver, .traced, .transferEnded: break
+        case .changed, .stepped, .announced, .messageEnded, .deliver, .traced, .transferEnded: break
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: break  // The node has seen to them.
         }
     }

@@ -63,6 +63,7 @@ enum TraceText {
         case .stepped(let step): "stepped: \(step)"
         case .replaced: "the state was replaced"
         case .announced(let id, let said): "\(id) says \(said.body.count) bytes to all"
+        case .messageEnded(let number, let wasTaken): "message \(number) \(wasTaken ? "taken" : "expired")"
         case .deliver(let note): "note for \(note.recipient)"
         case .traced(let id, _, let peer, _): "traced write \(id) from \(peer)"
         case .persist, .send, .readLog, .checkpoint, .fetchSnapshot: "?"

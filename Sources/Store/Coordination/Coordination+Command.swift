@@ -179,7 +179,7 @@ extension Keyspace {
             case .history(let command): carryOut(command)
             case .announce(let announcement): announce(announcement, id: id)
             case .task(let command): carryOut(command, id: id)
-            case .participant(let command): carryOut(command)
+            case .participant(let command): carryOut(command, id: id)
             }
         grantClaims()
         return outcome
@@ -216,6 +216,7 @@ extension Keyspace {
                 case .queue(let timer): fire(timer)
                 case .barrier(let timer): coordination.fire(timer)
                 case .task(let timer): fire(timer)
+                case .inbox(let name): coordination.expireMessages(in: name, at: lastTime)
                 }
             }
             _ = endLeases(expired, haveExpired: true)

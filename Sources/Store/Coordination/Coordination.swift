@@ -24,6 +24,8 @@ public struct Coordination: Sendable {
         case stepped(CoordinationStep)
         /// The request says something to all nodes.
         case announced(RequestID, Announcement)
+        /// The logged message with this number is in no inbox any more: it was taken, or its time is over.
+        case messageEnded(UInt64, wasTaken: Bool)
     }
 
     var rows: SortedMap<ByKey>
@@ -139,6 +141,10 @@ public enum RowKind: UInt8, Sendable {
 
     /// A participant, by its name.
     case participant = 80
+    /// A logged message, by the name of the inbox and its number.
+    case loggedMessage = 81
+    /// What is known of an inbox with logged messages, by its name.
+    case loggedInbox = 82
 }
 
 /// The key of a row: its kind, then names, each ended by a zero byte, and numbers, which sort as such.

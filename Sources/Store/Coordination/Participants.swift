@@ -22,6 +22,13 @@ public enum ParticipantCommand: Sendable, Equatable {
     case register(name: String, home: String, moves: Bool, timeToLive: Int64)
     /// A participant goes.
     case remove(name: String)
+    /// A message is kept for those whom it is for.
+    case send(LoggedLetter)
+    /// These logged messages were taken out of an inbox.
+    case take(inbox: String, [UInt64])
+
+    /// No command takes more messages.
+    public static let mostTaken = Limits.inboxMessages
 }
 
 /// What became of a participant.
@@ -30,6 +37,10 @@ public enum ParticipantOutcome: Sendable, Equatable {
     case registered(Participant, Lease, isNew: Bool)
     /// It is gone.
     case removed(String)
+    /// How a message stands with each of its recipients, in their order; one has it at least.
+    case sent([LoggedDelivery])
+    /// So many messages were taken.
+    case taken(Int)
 }
 
 /// Why nothing was changed about participants.
@@ -38,6 +49,8 @@ public enum ParticipantRefusal: Sendable, Equatable {
     case notFound(String)
     /// There are as many as may be.
     case tooMany(Int)
+    /// The inbox of that name is full, and the message was for nobody else.
+    case inboxFull(String)
 }
 
 extension Limits {
@@ -48,8 +61,11 @@ extension Limits {
 // MARK: - State machine
 
 extension Keyspace {
-    mutating func carryOut(_ command: ParticipantCommand) -> Outcome {
+    mutating func carryOut(_ command: ParticipantCommand, id: RequestID) -> Outcome {
         switch command {
+        case .send(let letter): return send(letter, id: id)
+        case .take(let inbox, let numbers):
+            return .coordinated(.participant(.taken(coordination.take(numbers, from: inbox))))
         case .register(let name, let home, let moves, let timeToLive):
             return register(participant: name, home: home, moves: moves, timeToLive: timeToLive)
         case .remove(let name):
@@ -155,6 +171,14 @@ extension ParticipantCommand {
         case .remove(let name):
             writer.byte(2)
             writer.string(name)
+        case .send(let letter):
+            writer.byte(3)
+            letter.encode(into: &writer)
+        case .take(let inbox, let numbers):
+            writer.byte(4)
+            writer.string(inbox)
+            writer.varint(UInt64(numbers.count))
+            for number in numbers { writer.varint(number) }
         }
     }
 
@@ -166,6 +190,14 @@ extension ParticipantCommand {
             guard timeToLive > 0, !home.isEmpty else { throw .malformed }
             self = .register(name: name, home: home, moves: moves, timeToLive: timeToLive)
         case 2: self = .remove(name: try reader.name())
+        case 3: self = .send(try LoggedLetter(reading: &reader))
+        case 4:
+            let inbox = try reader.name()
+            let count = try reader.count()
+            guard 1...Self.mostTaken ~= count else { throw .malformed }
+            var numbers: [UInt64] = []
+            for _ in 0..<count { numbers.append(try reader.varint()) }
+            self = .take(inbox: inbox, numbers)
         default: throw .malformed
         }
     }
@@ -182,6 +214,13 @@ extension ParticipantOutcome {
         case .removed(let name):
             writer.byte(2)
             writer.string(name)
+        case .sent(let deliveries):
+            writer.byte(3)
+            writer.varint(UInt64(deliveries.count))
+            for delivery in deliveries { delivery.encode(into: &writer) }
+        case .taken(let count):
+            writer.byte(4)
+            writer.varint(UInt64(count))
         }
     }
 
@@ -191,6 +230,11 @@ extension ParticipantOutcome {
             self = .registered(
                 try Participant(reading: &reader), try Lease(reading: &reader), isNew: try reader.bool())
         case 2: self = .removed(try reader.string())
+        case 3:
+            var deliveries: [LoggedDelivery] = []
+            for _ in 0..<(try reader.count()) { deliveries.append(try LoggedDelivery(reading: &reader)) }
+            self = .sent(deliveries)
+        case 4: self = .taken(try reader.count())
         default: throw .malformed
         }
     }
@@ -201,7 +245,7 @@ extension ParticipantRefusal {
     var verdict: Verdict {
         switch self {
         case .notFound: .notFound
-        case .tooMany: .full
+        case .tooMany, .inboxFull: .full
         }
     }
 
@@ -213,12 +257,16 @@ extension ParticipantRefusal {
         case .tooMany(let count):
             writer.byte(2)
             writer.varint(UInt64(count))
+        case .inboxFull(let name):
+            writer.byte(3)
+            writer.string(name)
         }
     }
 
     init(reading reader: inout ByteReader) throws(ByteReaderError) {
         switch try reader.byte() {
         case 1: self = .notFound(try reader.string())
+        case 3: self = .inboxFull(try reader.string())
         case 2: self = .tooMany(try reader.count())
         default: throw .malformed
         }

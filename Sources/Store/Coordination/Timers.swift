@@ -22,6 +22,8 @@ enum TimerTarget: Equatable, Sendable {
     case barrier(BarrierTimer)
     /// Something about tasks is due.
     case task(TaskTimer)
+    /// The time of a logged message in this inbox is over.
+    case inbox(String)
 }
 
 /// A running timer.
@@ -48,6 +50,7 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case 20...29: target = .queue(try QueueTimer(code, reading: &reader))
         case 30...39: target = .barrier(try BarrierTimer(code, reading: &reader))
         case 60...69: target = .task(try TaskTimer(code, reading: &reader))
+        case 80: target = .inbox(try reader.string())
         default: throw .malformed
         }
         duration = try reader.signed()
@@ -69,6 +72,9 @@ struct TimerRow: RowValue, Equatable, Sendable {
         case .queue(let timer): timer.encode(into: &writer)
         case .barrier(let timer): timer.encode(into: &writer)
         case .task(let timer): timer.encode(into: &writer)
+        case .inbox(let name):
+            writer.byte(80)
+            writer.string(name)
         }
         writer.signed(duration)
         writer.signed(remaining)

@@ -14,11 +14,13 @@ struct SendVerb: ParsableCommand {
               parley sent 01JDABCDEFGHJKMNPQRSTVWXYZ
 
             unreliable: sent once. stubborn: again and again until --ttl is over or it is taken; it may come \
-            more than once. reliable: until it is acknowledged; it comes once while both processes live.
+            more than once. reliable: until it is acknowledged; it comes once while both processes live. \
+            logged: kept by a majority of nodes until it is taken; it survives crashes, and comes in one \
+            order to all.
             """)
 
-    enum Delivery: String, ExpressibleByArgument, CaseIterable { case unreliable, stubborn, reliable }
-    enum Ordering: String, ExpressibleByArgument, CaseIterable { case none, fifo }
+    enum Delivery: String, ExpressibleByArgument, CaseIterable { case unreliable, stubborn, reliable, logged }
+    enum Ordering: String, ExpressibleByArgument, CaseIterable { case none, fifo, causal, total }
 
     @Argument(help: "A node, several with commas between them, or * for all others.") var to: String
     @Argument(help: "What is said; - reads it from standard input.") var body: String
@@ -28,6 +30,7 @@ struct SendVerb: ParsableCommand {
     @Option(help: "Who says it: the node's name unless given.") var from: String?
     @Option(help: ArgumentHelp("For how long it is sent, 1h unless said.", valueName: "duration"))
     var ttl: String?
+    @Flag(help: "Wait until it is known what became of it.") var wait = false
     @OptionGroup(title: "Connection") var connection: ClientOptions
 
     func run() throws {
@@ -45,6 +48,7 @@ struct SendVerb: ParsableCommand {
             for (name, value) in [("channel", channel), ("from", from), ("ttl", ttl)] {
                 if let value { call.query.append((name, value)) }
             }
+            if wait { call.query.append(("wait", "ack")) }
             call.body = bytes
             try show(call, connection)
         }

@@ -28,7 +28,7 @@ final class TimersRunOut: Invariant {
                     switch news {
                     case .armed(let number, let milliseconds): armed[number] = (chronicle.time, milliseconds)
                     case .disarmed(let number): armed[number] = nil
-                    case .settled, .changed, .stepped, .announced: break
+                    case .settled, .changed, .stepped, .announced, .messageEnded: break
                     }
                 }
                 index = index.next
